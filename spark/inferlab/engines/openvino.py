@@ -1,0 +1,66 @@
+"""OpenVINO on a worker: a graph compiled for the CPU that it runs on.
+
+The driver converts the Keras graph once and keeps the result in the bundle, tied to the model's SHA-256; a bundle that
+has it is deployed and scored without importing Keras or TensorFlow anywhere.
+"""
+
+import os
+
+import numpy as np
+
+from inferlab import storage
+from inferlab.engines import Payload, Predict, Spec
+from inferlab.models.bundle import Bundle
+
+
+def precisions() -> tuple[str, ...]:
+    """f32 always; bf16 where the CPU computes it natively (AVX-512 BF16 or AMX)."""
+    import openvino
+
+    return ("f32", "bf16") if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("f32",)
+
+
+def payload(bundle: Bundle) -> Payload:
+    """The converted graph, as OpenVINO's two files: structure (XML) and float32 weights."""
+    folder = bundle.engine_folder("openvino")
+    if not folder.is_dir():
+        model = bundle.keras_model()
+        with storage.staged_folder(folder) as staging:
+            model.export(str(staging / "model.xml"), format="openvino", verbose=False)
+    return {"structure": (folder / "model.xml").read_bytes(), "weights": (folder / "model.bin").read_bytes()}
+
+
+def prepare(threads: int) -> None:
+    """Import OpenVINO. Its threads are set when a graph is compiled; telemetry would ask the network, so it is refused."""
+    os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
+    import openvino  # noqa: F401
+
+
+def load(payload: Payload, spec: Spec) -> Predict:
+    """Compile for full batches now, and for any other size when one comes."""
+    import openvino
+
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_PRECISION_HINT": spec.precision,
+        "INFERENCE_NUM_THREADS": spec.threads,
+        "NUM_STREAMS": 1,
+        # Two processes that each compile for one thread would both pin it to the first core and share it.
+        "ENABLE_CPU_PINNING": False,
+    }
+
+    def compiled(rows: int):
+        graph = core.read_model(payload["structure"], payload["weights"])
+        graph.reshape([rows, spec.height, spec.width, 3])
+        return core.compile_model(graph, "CPU", settings).create_infer_request()
+
+    # A graph of fixed shape is about a tenth faster; -1 leaves the number of rows open.
+    requests = {spec.batch_size: compiled(spec.batch_size)}
+
+    def predict(batch: np.ndarray) -> np.ndarray:
+        rows = len(batch) if len(batch) == spec.batch_size else -1
+        if rows not in requests:
+            requests[rows] = compiled(rows)
+        return requests[rows].infer(batch, share_inputs=True)[0]
+
+    return predict

@@ -1,0 +1,1 @@
+"""Models that can be deployed: what one is (`bundle`), known architectures (`zoo`), making one (`training`, `importing`)."""
