@@ -21,7 +21,7 @@ def measure(found: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
     returns: rows; label_agreement: share of rows with the same label and the same error (embeddings: the same error);
         max_difference: the largest difference of two scores or of two values of an embedding
     """
-    same = _same_error(found, reference)
+    same = _same_outcome(found, reference)
     if "label" in found:
         same = same & (found["label"].fillna("") == reference["label"].fillna("")).to_numpy()
     differences = _differences(found, reference)
@@ -49,7 +49,7 @@ def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], 
         name, reference = first.setdefault(rows, (strategy, found))
         if pair[1] != "f32" or name == strategy:
             continue
-        differs = ~_same_error(found, reference) | (_differences(found, reference) > TOLERANCE)
+        differs = ~_same_outcome(found, reference) | (_differences(found, reference) > TOLERANCE)
         if "label" in found:
             differs |= (found["label"].fillna("") != reference["label"].fillna("")).to_numpy()
         if differs.any():
@@ -61,8 +61,11 @@ def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], 
             )
 
 
-def _same_error(found: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
-    return (found["error"].fillna("") == reference["error"].fillna("")).to_numpy()
+def _same_outcome(found: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
+    """(rows,) bool: both have an answer or neither has one, and for the same reason."""
+    value = "score" if "score" in found else "embedding"
+    same_error = found["error"].fillna("") == reference["error"].fillna("")
+    return (same_error & (found[value].isna() == reference[value].isna())).to_numpy()
 
 
 def _differences(found: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 
-from inferlab import agreement, cluster, plain, progress, sqlmetrics
+from inferlab import agreement, cluster, engines, plain, progress, sqlmetrics
 from inferlab.datasets import folders
 from inferlab.deployment import Deployed, deploy
 from inferlab.errors import Problem
@@ -48,15 +48,26 @@ class Plan:
 
     def __post_init__(self):
         if unknown := set(self.strategies) - set(STRATEGIES):
-            raise Problem(
-                f"There is no strategy {', '.join(sorted(unknown))}.", f"Choose from: {', '.join(STRATEGIES)}."
-            )
+            raise Problem(f"There is no strategy {', '.join(sorted(unknown))}.", f"Choose from: {', '.join(STRATEGIES)}.")
         if not self.rows or min(self.rows) < 1:
             raise Problem(f"Rows of {self.rows} cannot be measured.", "Name numbers from 1 up, like 100,500,1000.")
         if self.repeats < 1:
-            raise Problem(
-                f"{self.repeats} warm runs show nothing.", "Choose 3 or more: the spread is a part of the result."
-            )
+            raise Problem(f"{self.repeats} warm runs show nothing.", "Choose 3 or more: the spread is a part of the result.")
+
+
+def pairs(engine_names: Sequence[str], precisions: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Each engine in each of the precisions that it has: Keras computes in f32 whatever is asked of the others.
+
+    Raises `Problem` for an unknown engine or precision, and for a precision that none of the engines has on this CPU.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for engine, precision in product(engine_names, precisions):
+        offered = engines.offered(engine)
+        found[engine, engines.choose_precision(engine, precision) if precision in (*offered, "auto") else offered[0]] = None
+    for precision in set(precisions) - {"auto"}:
+        if precision not in {chosen for _, chosen in found}:
+            engines.choose_precision(engine_names[-1], precision)
+    return tuple(found)
 
 
 @dataclass
@@ -82,9 +93,7 @@ def compare(spark: SparkSession, files: Sequence[str], bundle: Bundle, plan: Pla
     combinations = len(plan.engines) * len(plan.strategies) * len(plan.rows)
     deployments = {pair: deploy(spark, bundle, *pair) for pair in plan.engines}
     with progress.steps(combinations * (1 + plan.repeats) + 3 * len(plan.engines), "comparing", "run") as advance:
-        tables = {
-            rows: folders.to_dataframe(spark, folders.repeated(files, rows), bench.partitions) for rows in plan.rows
-        }
+        tables = {rows: folders.to_dataframe(spark, folders.repeated(files, rows), bench.partitions) for rows in plan.rows}
         answers = {}
         for pair, strategy, rows in product(plan.engines, plan.strategies, plan.rows):
             advance(f"{pair[0]}, {strategy}, {rows} rows, cold")
@@ -130,9 +139,7 @@ class _Bench:
         self._new_workers()
         added = [field.name for field in deployed.schema]
         collected: list[pd.DataFrame] = []
-        self._run(
-            deployed, strategy, "cold", df, lambda result: collected.append(result.select("row", *added).toPandas())
-        )
+        self._run(deployed, strategy, "cold", df, lambda result: collected.append(result.select("row", *added).toPandas()))
         return collected[0].sort_values("row", ignore_index=True)
 
     def share_workers(self) -> None:
@@ -156,9 +163,7 @@ class _Bench:
     def limit(self, deployed: Deployed, paths: list[str], repeats: int) -> None:
         """The same loop in as many plain processes as Spark has slots."""
         for repeat, seconds in enumerate(plain.limit(self.bundle, deployed.spec, paths, self.slots, repeats)):
-            self._record(
-                deployed, "plain_processes", "limit", len(paths), seconds, Counts(rows=len(paths)), repeat=repeat
-            )
+            self._record(deployed, "plain_processes", "limit", len(paths), seconds, Counts(rows=len(paths)), repeat=repeat)
 
     def _new_workers(self) -> None:
         # Spark keeps Python workers by their environment: with another variable in it none of the old ones fits.

@@ -17,7 +17,9 @@ import pyspark
 from inferlab.errors import Problem
 
 OLDEST = 17  # Spark 4.3 runs on 17 and 21
-_INSTALL = "Install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@21) or set JAVA_HOME."
+_INSTALL = (
+    "Install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@21) or set JAVA_HOME."
+)
 _QUIET = "-Xlog:cds=off -Xlog:class+path=off"  # it warns of every class that it leaves out
 
 
@@ -26,15 +28,11 @@ def java() -> Path:
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=os.path.join(home, "bin") if home else None)
     if not found:
-        raise Problem(
-            f"There is no Java {f'in JAVA_HOME={home}' if home else 'on the PATH'}, and Spark needs one.", _INSTALL
-        )
+        raise Problem(f"There is no Java {f'in JAVA_HOME={home}' if home else 'on the PATH'}, and Spark needs one.", _INSTALL)
     said = _version(found)
     match = re.search(r'version "(?:1\.)?(\d+)', said)
     if not match or int(match[1]) < OLDEST:
-        raise Problem(
-            f"{found} is {said.splitlines()[0] if said else 'no Java'}; Spark needs {OLDEST} or newer.", _INSTALL
-        )
+        raise Problem(f"{found} is {said.splitlines()[0] if said else 'no Java'}; Spark needs {OLDEST} or newer.", _INSTALL)
     return Path(found).resolve()
 
 

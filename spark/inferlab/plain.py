@@ -4,21 +4,22 @@
 for each of Spark's task slots, each with its share of the files, everything warm.
 """
 
-import multiprocessing
+import contextlib
 import os
+import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from typing import BinaryIO
 
 import numpy as np
 
 from inferlab import engines, worker
 from inferlab.engines import Spec
+from inferlab.errors import Problem
 from inferlab.models.bundle import Bundle
-
-# A new interpreter, as a script would have; a fork would inherit what this process has imported.
-_processes = multiprocessing.get_context("spawn")
 
 
 def cold(bundle: Bundle, spec: Spec, paths: Sequence[str]) -> tuple[float, worker.Counts, dict[str, np.ndarray]]:
@@ -55,41 +56,58 @@ def limit(bundle: Bundle, spec: Spec, paths: Sequence[str], processes: int, repe
 
 
 class _Process:
-    """A process that scores its files each time it is told to."""
+    """A process that scores its files each time it is told to.
+
+    It is started as a command: `multiprocessing` would run the caller's own script again in each child. What goes through
+    the pipes is pickled, between two processes of the same person's, as `multiprocessing` does it.
+    """
 
     def __init__(self, bundle: Bundle, spec: Spec, paths: Sequence[str]):
-        self.connection, theirs = _processes.Pipe()
-        self.process = _processes.Process(target=_serve, args=(theirs, bundle, spec, list(paths)), daemon=True)
-        self.process.start()
-        theirs.close()  # so that the end of the process is seen here as the end of the pipe
+        command = [sys.executable, "-m", "inferlab.plain"]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._send((bundle, spec, list(paths)))
 
     def __enter__(self) -> "_Process":
         return self
 
     def __exit__(self, *_) -> None:
-        self.connection.close()
-        self.process.join()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
 
     def go(self) -> None:
-        self.connection.send("go")
+        self._send("go")
 
     def answer(self) -> tuple[worker.Counts, dict[str, np.ndarray]]:
-        answer = self.connection.recv()
+        try:
+            answer = pickle.load(self.process.stdout)
+        except EOFError:
+            reason = f"it ended with code {self.process.wait()}"
+            raise Problem(f"A plain process gave no answer: {reason}.", "Was it killed for want of memory?") from None
         if isinstance(answer, Exception):
             raise answer
         return answer
 
+    def _send(self, message: object) -> None:
+        pickle.dump(message, self.process.stdin)
+        self.process.stdin.flush()
 
-def _serve(connection: Connection, bundle: Bundle, spec: Spec, paths: list[str]) -> None:
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """The process's side: score all files at each word, until the pipe is closed."""
-    while True:
-        try:
-            connection.recv()
-        except EOFError:
-            return
-        counted: list[worker.Counts] = []
-        try:
-            answers = worker.answer(spec, lambda: engines.module(spec.engine).payload(bundle), paths, counted.append)
-            connection.send((counted[0], answers.columns()))
-        except Exception as error:
-            connection.send(error)
+    bundle, spec, paths = pickle.load(requests)
+    with contextlib.suppress(EOFError):
+        while pickle.load(requests):
+            counted: list[worker.Counts] = []
+            try:
+                found = worker.answer(spec, lambda: engines.module(spec.engine).payload(bundle), paths, counted.append)
+                pickle.dump((counted[0], found.columns()), answers)
+            except Exception as error:
+                pickle.dump(error, answers)
+            answers.flush()
+
+
+if __name__ == "__main__":
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # what a library prints must not come between the answers
+        _serve(sys.stdin.buffer, answers)

@@ -66,7 +66,7 @@ def since(spark: SparkSession, mark: int) -> Metrics:
 
 
 def number(text: str) -> float:
-    """Read a metric: "3,000" -> 3000; "24.4 KiB" -> 24985.6; the total of "total (min, med, max)\\n1.5 s (17 ms, ...)" -> 1.5."""
+    r"""Read a metric: "3,000" -> 3000; "24.4 KiB" -> 24985.6; "total (min, med, max)\n1.5 s (17 ms, ...)" -> 1.5, its total."""
     match = _NUMBER.search(text.rpartition("\n")[2])
     return float(match[1].replace(",", "")) * _UNITS.get(match[2], 1) if match else 0.0
 

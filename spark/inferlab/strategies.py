@@ -105,9 +105,7 @@ def decoded_parquet(df: DataFrame, deployed: Deployed) -> DataFrame:
 
     @spark_pandas_udf("pixels array<float>, error string")
     def decode(sources: pd.Series) -> pd.DataFrame:
-        return pd.DataFrame(
-            [_floats(source, spec.height, spec.width) for source in sources], columns=["pixels", "error"]
-        )
+        return pd.DataFrame([_floats(source, spec.height, spec.width) for source in sources], columns=["pixels", "error"])
 
     @spark_pandas_udf(deployed.schema)
     def classify(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:

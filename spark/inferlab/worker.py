@@ -76,7 +76,8 @@ class Answers:
         good = np.equal(self.errors, None)
         if self.spec.output == "embedding":
             embedding = np.full(len(good), None, object)
-            embedding[good] = list(self.values[good])
+            for row in np.flatnonzero(good):  # NumPy would spread a list of vectors over several dimensions
+                embedding[row] = self.values[row]
             return {"embedding": embedding, "error": self.errors}
         best = self.values.argmax(axis=1)
         label = np.where(good, np.array(self.spec.labels, object)[best], None)
@@ -142,6 +143,8 @@ def predictor(spec: Spec, payload: Callable[[], Payload], counts: Counts) -> Pre
         with counts.timed("load"):
             predict = engines.module(spec.engine).load(payload(), spec)
         counts.loads += 1
+        # Spark collects garbage after every task; with a framework's objects to look through that is 50 to 100 ms.
+        gc.freeze()
     _predictors[spec.slot] = spec.sha256, predict
     return predict
 

@@ -56,16 +56,17 @@ def label(path: str, rule: str = "folder") -> str:
     if rule == "folder":
         return os.path.basename(os.path.dirname(path))
     try:
-        match = re.search(rule, os.path.basename(path))
-        return match[1]
+        expression = re.compile(rule)
     except re.error as error:
         raise Problem(
             f"{rule!r} is not a regular expression: {error}.", "Use one with a group, like '(.+)_'."
         ) from error
-    except (TypeError, IndexError) as error:
+    match = expression.search(os.path.basename(path))
+    if not match or not expression.groups or not match[1]:  # a group may take no part in a match: (a)?b
         raise Problem(
             f"{rule!r} finds no label in {os.path.basename(path)!r}.", "Use one with a group that matches every name."
-        ) from error
+        )
+    return match[1]
 
 
 def split(path: str, folder: Path | str) -> str:

@@ -66,17 +66,7 @@ def specify(
     threads: what one predictor may use; at least 1
     Raises `Problem` for an unknown engine, or a precision that it or this CPU does not have.
     """
-    if engine not in ENGINES:
-        raise Problem(f"There is no engine {engine!r}.", f"Choose one of: {', '.join(ENGINES)}.")
-    if precision not in PRECISIONS:
-        raise Problem(f"There is no precision {precision!r}.", f"Choose one of: {', '.join(PRECISIONS)}.")
-    offered = module(engine).precisions()
-    if precision == "auto":
-        precision = "bf16" if "bf16" in offered else "f32"
-    if precision not in offered:
-        raise Problem(
-            f"The engine {engine} has no {precision} on this CPU.", f"Choose --precision {' or '.join(offered)}."
-        )
+    precision = choose_precision(engine, precision)
     return Spec(
         bundle=bundle.name,
         sha256=bundle.sha256,
@@ -91,6 +81,27 @@ def specify(
         threads=threads,
         batch_size=batch_size,
     )
+
+
+def choose_precision(engine: str, precision: str) -> str:
+    """What "auto" means on this CPU, or what was asked for. Raises `Problem` as `specify` does."""
+    if precision not in PRECISIONS:
+        raise Problem(f"There is no precision {precision!r}.", f"Choose one of: {', '.join(PRECISIONS)}.")
+    known = offered(engine)
+    if precision == "auto":
+        return "bf16" if "bf16" in known else "f32"
+    if precision not in known:
+        raise Problem(
+            f"The engine {engine} has no {precision} on this CPU.", f"Choose --precision {' or '.join(known)}."
+        )
+    return precision
+
+
+def offered(engine: str) -> tuple[str, ...]:
+    """The precisions that an engine has on this CPU, the reference first. Raises `Problem` for an unknown engine."""
+    if engine not in ENGINES:
+        raise Problem(f"There is no engine {engine!r}.", f"Choose one of: {', '.join(ENGINES)}.")
+    return module(engine).precisions()
 
 
 def module(engine: str) -> ModuleType:

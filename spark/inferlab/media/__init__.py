@@ -4,6 +4,7 @@ An error here is a value: `Rejected` says why one file cannot be scored, and cos
 """
 
 import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,12 +45,15 @@ def read(path: str) -> bytes | Rejected:
     """
     local = path.removeprefix("file://").removeprefix("file:")
     try:
-        size = os.stat(local).st_size
+        found = os.stat(local)
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            return Rejected("unreadable", "it is a folder or a device, not a file")
         if size > MAX_BYTES:
             return Rejected("too_large", f"{size:,} bytes, at most {MAX_BYTES:,} are loaded")
         content = Path(local).read_bytes()
     except FileNotFoundError:
         return Rejected("vanished", f"no file {local}")
-    except OSError as error:
-        return Rejected("unreadable", f"{error.strerror or error}")
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        return Rejected("unreadable", f"{getattr(error, 'strerror', None) or error}")
     return content or Rejected("empty", "0 bytes")

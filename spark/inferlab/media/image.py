@@ -57,7 +57,7 @@ def decode(content: bytes, height: int, width: int, out: np.ndarray | None = Non
         )
         return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB, dst=out)
     except (cv2.error, MemoryError) as error:
-        return Rejected("undecodable", str(error).strip().splitlines()[-1])
+        return Rejected("undecodable", (str(error).strip().splitlines() or [type(error).__name__])[-1])
 
 
 def inspect(content: bytes) -> Header | Rejected:
