@@ -32,11 +32,12 @@ def measure(found: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], files: Sequence[str]) -> None:
+def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], paths: dict[int, Sequence[str]]) -> None:
     """Refuse to go on when two strategies on one engine disagree.
 
     pair: (engine, precision); only f32 is held to `TOLERANCE`, for lower precisions the agreement is published instead
     tables: {(strategy, rows): answers}; those of the same number of rows are compared
+    paths: {rows: the path of each row}, to name the file that differs
     Raises `Problem` with the first row that differs.
     """
     first: dict[int, tuple[str, pd.DataFrame]] = {}
@@ -56,7 +57,7 @@ def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], 
             row = int(np.flatnonzero(differs)[0])
             raise Problem(
                 f"{strategy} and {name} on {pair[0]} {pair[1]} disagree in {differs.sum()} of {rows} rows, first in row {row}"
-                f" ({os.path.basename(files[row % len(files)])}): {_told(found, row)} against {_told(reference, row)}.",
+                f" ({os.path.basename(paths[rows][row])}): {_told(found, row)} against {_told(reference, row)}.",
                 "A comparison of different answers means nothing; find out which one is wrong.",
             )
 

@@ -24,7 +24,7 @@ from inferlab.deployment import Deployed, deploy
 from inferlab.errors import Problem
 from inferlab.models.bundle import Bundle
 from inferlab.strategies import STRATEGIES
-from inferlab.worker import Counts
+from inferlab.worker import STAGES, Counts
 
 # The ancestor timed these two by showing one row of the result.
 TRAP = ("row_udf", "pandas_udf")
@@ -93,23 +93,24 @@ def compare(spark: SparkSession, files: Sequence[str], bundle: Bundle, plan: Pla
     combinations = len(plan.engines) * len(plan.strategies) * len(plan.rows)
     deployments = {pair: deploy(spark, bundle, *pair) for pair in plan.engines}
     with progress.steps(combinations * (1 + plan.repeats) + 3 * len(plan.engines), "comparing", "run") as advance:
-        tables = {rows: folders.to_dataframe(spark, folders.repeated(files, rows), bench.partitions) for rows in plan.rows}
+        paths = {rows: folders.repeated(files, rows) for rows in plan.rows}
+        tables = {rows: folders.to_dataframe(spark, paths[rows], bench.partitions) for rows in plan.rows}
         answers = {}
         for pair, strategy, rows in product(plan.engines, plan.strategies, plan.rows):
             advance(f"{pair[0]}, {strategy}, {rows} rows, cold")
             answers[pair, strategy, rows] = bench.cold(deployments[pair], strategy, tables[rows])
         for pair in plan.engines:
-            agreement.require(pair, {key[1:]: found for key, found in answers.items() if key[0] == pair}, files)
+            agreement.require(pair, {key[1:]: found for key, found in answers.items() if key[0] == pair}, paths)
         bench.share_workers()
         for pair in plan.engines:
             advance(f"{pair[0]}, warming up")
-            bench.warm_up(deployments[pair], tables[max(plan.rows)])
+            bench.warm_up(deployments[pair], tables)
         for repeat, pair, strategy, rows in product(range(plan.repeats), plan.engines, plan.strategies, plan.rows):
             advance(f"{pair[0]}, {strategy}, {rows} rows, {repeat + 1} of {plan.repeats}")
             bench.warm(deployments[pair], strategy, tables[rows], repeat)
         for pair in plan.engines:
             advance(f"{pair[0]}, the limit without Spark")
-            bench.limit(deployments[pair], folders.repeated(files, max(plan.rows)), plan.repeats)
+            bench.limit(deployments[pair], paths[max(plan.rows)], plan.repeats)
             advance(f"{pair[0]}, the ancestor's way")
             for strategy in TRAP:
                 bench.show_one(deployments[pair], strategy, tables[max(plan.rows)])
@@ -132,7 +133,7 @@ class _Bench:
     def cold(self, deployed: Deployed, strategy: str, df: DataFrame) -> pd.DataFrame:
         """One run in processes that have imported and loaded nothing. Returns its answers, in the order of the rows."""
         if strategy == "python_loop":
-            rows = df.toPandas()
+            rows = df.toPandas().sort_values("row", ignore_index=True)
             seconds, counts, columns = plain.cold(self.bundle, deployed.spec, list(rows["path"]))
             self._record(deployed, strategy, "cold", len(rows), seconds, counts, processes=1)
             return rows[["row"]].assign(**columns)
@@ -146,10 +147,11 @@ class _Bench:
         """From now on all runs use the same workers, which keep what they have loaded."""
         self._new_workers()
 
-    def warm_up(self, deployed: Deployed, df: DataFrame) -> None:
-        """Load the predictor in every worker and in the driver; none of this is recorded."""
-        for strategy in ("map_in_arrow", "row_udf", "python_loop"):
-            _compute(STRATEGIES[strategy](df.limit(8 * self.partitions) if strategy == "python_loop" else df, deployed))
+    def warm_up(self, deployed: Deployed, tables: dict[int, DataFrame]) -> None:
+        """Load the predictor in every worker and in the driver, for full batches and single rows; none of it is recorded."""
+        few, many = tables[min(tables)], tables[max(tables)]
+        for strategy, df in (("map_in_arrow", many), ("row_udf", few), ("python_loop", few)):
+            _compute(STRATEGIES[strategy](df, deployed))
 
     def warm(self, deployed: Deployed, strategy: str, df: DataFrame, repeat: int) -> None:
         """One run in processes that have everything in memory."""
@@ -209,8 +211,8 @@ class _Bench:
         metrics: sqlmetrics.Metrics = sqlmetrics.NONE,
     ) -> None:
         stages = {
-            "start": metrics.start,
-            **{stage: counts.seconds[stage] for stage in ("import", "load", "read", "decode", "predict")},
+            "start": metrics.start + (metrics.initialise if kind == "cold" else 0.0),
+            **{stage: counts.seconds[stage] for stage in STAGES},
         }
         calls = sum(counts.batches.values())
         self.runs.append(

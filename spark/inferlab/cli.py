@@ -18,7 +18,7 @@ Command = Callable[[argparse.Namespace], dict[str, Any]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0 done, 2 a request that cannot be served (one line says what and why)."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         options = _parser().parse_args(words)
         if options.json:

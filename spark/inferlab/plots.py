@@ -3,6 +3,7 @@
 Colours are those of Okabe and Ito (2008), which people with any kind of colour vision can tell apart.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,13 @@ def comparison(table: pd.DataFrame, told: dict) -> Figure:
     return figure
 
 
+def draw(picture: Callable[..., None], table: pd.DataFrame, *more) -> Figure:
+    """One of the pictures below by itself, for a notebook: `draw(where_time_goes, timings, summary)`."""
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    picture(figure.subplots(), table, *more)
+    return figure
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, at a size that a README shows well."""
     figure.savefig(path, dpi=110, facecolor="white", metadata={"Software": None})
@@ -83,7 +91,7 @@ def rows_per_second(axes: Axes, table: pd.DataFrame, shown: pd.DataFrame) -> Non
     for (engine, precision), limit in limits.items():
         axes.axvline(limit, color=_colour(engine, precision), linestyle=":", linewidth=1.4)
     axes.set_xlim(0, max(reach, limits.max() if len(limits) else 0) * 1.12)
-    axes.set_yticks(places, [f"{row.strategy}\n{row.engine} {row.precision}" for row in shown.itertuples()], fontsize=7)
+    _name_bars(axes, shown)
     axes.set_xlabel("rows a second, warm median and spread (dotted: plain processes, no Spark)", fontsize=8)
     axes.legend(loc="lower right", fontsize=8, frameon=False)
     _plain(axes, "How fast")
@@ -103,6 +111,7 @@ def where_time_goes(axes: Axes, table: pd.DataFrame, shown: pd.DataFrame) -> Non
             left += share
         axes.text(101, place, f"{1000 * seconds.sum() / row.rows:,.1f} ms", va="center", fontsize=8, color=INK)
     axes.set_xlim(0, 112)
+    _name_bars(axes, shown)
     axes.set_xlabel("% of the time of all processes, warm; at the end: milliseconds a row", fontsize=8)
     axes.legend(
         ncols=7,
@@ -157,10 +166,15 @@ def seconds_by_rows(axes: Axes, table: pd.DataFrame, kind: str, session_seconds:
         )
     for engine, precision in dict.fromkeys(zip(timed["engine"], timed["precision"], strict=True)):
         axes.plot([], [], color=_colour(engine, precision), linewidth=4, label=f"{engine} {precision}")
-    if kind == "warm":
+    if axes.get_subplotspec().is_last_col():
         axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     title = "Cold, with the start of Spark" if kind == "cold" else "Warm"
     _plain(axes, f"Seconds by rows: {title}")
+
+
+def _name_bars(axes: Axes, shown: pd.DataFrame) -> None:
+    names = [f"{row.strategy}\n{row.engine} {row.precision}" for row in shown.itertuples()]
+    axes.set_yticks(np.arange(len(shown))[::-1], names, fontsize=7)
 
 
 def _plain(axes: Axes, title: str, above: float = 6) -> None:

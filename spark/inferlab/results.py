@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inferlab import storage
+from inferlab import storage, worker
 from inferlab.benchmark import Comparison
 from inferlab.errors import Problem
 from inferlab.models.bundle import Bundle
@@ -39,7 +39,7 @@ COLUMNS = {
     "mean_batch": "rows in a call of the predictor",
     "largest_batch": "rows in the largest call",
     "processes": "that work side by side",
-    "start_seconds": "to start Python workers; this and all below are added over the processes",
+    "start_seconds": "to start new Python workers; this and all below are added over the processes",
     "import_seconds": "to import the engine's libraries",
     "load_seconds": "to read the broadcast and build the model",
     "read_seconds": "to read files",
@@ -49,7 +49,7 @@ COLUMNS = {
     "bytes_to_python": "from the JVM to Python workers",
     "bytes_from_python": "from Python workers to the JVM",
 }
-STAGES = ("start", "import", "load", "read", "decode", "predict", "rest")
+STAGES = ("start", *worker.STAGES, "rest")
 SUBJECT = ["engine", "precision", "strategy"]  # what is compared with what
 
 
@@ -94,19 +94,22 @@ def best(table: pd.DataFrame) -> dict[str, Any]:
 def break_even(table: pd.DataFrame, session_seconds: float = 0.0) -> pd.DataFrame:
     """From how many rows on each strategy is faster than the plain Python loop on the same engine.
 
-    Seconds are taken as fixed + rows x slope, fitted to the medians at each number of rows by least squares. A cold
+    Seconds are taken as fixed + rows x per_row. `per_row` is fitted to the medians of the warm runs by least squares; a
+    cold run pays the same for each row and something before the first, its median distance from that line. A cold
     strategy also pays `session_seconds`, the start of Spark, which a plain script does not need.
     returns: engine, precision, strategy, kind (cold or warm), fixed (s), per_row (s), rows (1: always faster; infinite:
-        never; not a number: fewer than two numbers of rows were measured), measured (bool: the point lies within what
-        was measured, else it is extrapolated)
+        never; not a number: the measurement does not tell), measured (bool: the point lies within what was measured,
+        else it is extrapolated)
     """
     lines = {}
-    timed = table[table["kind"].isin(("cold", "warm"))]
-    for (kind, *subject), runs in timed.groupby(["kind", *SUBJECT]):
-        seconds = runs.groupby("rows")["seconds"].median()
-        slope, fixed = np.polyfit(seconds.index, seconds, 1) if len(seconds) > 1 else (np.nan, np.nan)
-        starts_spark = kind == "cold" and subject[2] != "python_loop"
-        lines[kind, *subject] = fixed + (session_seconds if starts_spark else 0.0), slope
+    for subject, runs in table[table["kind"].isin(("cold", "warm"))].groupby(SUBJECT):
+        seconds = runs.groupby(["kind", "rows"])["seconds"].median()
+        warm, cold = seconds["warm"], seconds["cold"]
+        slope, fixed = np.polyfit(warm.index, warm, 1) if len(warm) > 1 else (np.nan, np.nan)
+        slope = slope if slope > 0 else np.nan  # more rows cannot take less time: this is noise
+        before = 0.0 if subject[2] == "python_loop" else session_seconds
+        lines["warm", *subject] = fixed, slope
+        lines["cold", *subject] = float(np.median(cold - slope * cold.index)) + before, slope
     found = []
     for (kind, engine, precision, strategy), (fixed, slope) in lines.items():
         plain = lines.get((kind, engine, precision, "python_loop"))

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.ml.functions import predict_batch_udf as spark_predict_batch_udf
 from pyspark.sql import Column, DataFrame
-from pyspark.sql.functions import col, udf
+from pyspark.sql.functions import col, udf, when
 from pyspark.sql.functions import pandas_udf as spark_pandas_udf
 from pyspark.sql.types import StructType
 
@@ -76,11 +76,19 @@ def pandas_udf_iterator(df: DataFrame, deployed: Deployed) -> DataFrame:
 def predict_batch_udf(df: DataFrame, deployed: Deployed) -> DataFrame:
     """Spark's own helper for inference: it cuts the Arrow batches to the model's size and keeps the model for us."""
 
+    embeds = deployed.spec.output == "embedding"
+
     def make_predict():
-        return lambda sources: deployed.answer(sources).columns()
+        def predict(sources: np.ndarray) -> dict[str, np.ndarray]:
+            answers = deployed.answer(sources)
+            # Spark takes the vectors as one table, which has no place for a missing one.
+            return answers.columns() | ({"embedding": answers.values} if embeds else {})
+
+        return predict
 
     classify = spark_predict_batch_udf(make_predict, return_type=deployed.schema, batch_size=deployed.spec.batch_size)
-    return _with_answers(df, classify(_source(df)))
+    answered = _with_answers(df, classify(_source(df)))
+    return answered.withColumn("embedding", when(col("error").isNull(), col("embedding"))) if embeds else answered
 
 
 def map_in_arrow(df: DataFrame, deployed: Deployed) -> DataFrame:
@@ -155,7 +163,8 @@ def _with_answers(df: DataFrame, answer: Column) -> DataFrame:
 
 
 def _row(deployed: Deployed, source: str | bytes) -> dict:
-    return {name: values[0] for name, values in deployed.answer([source]).columns().items()}
+    answer = {name: values[0] for name, values in deployed.answer([source]).columns().items()}
+    return {name: list(map(float, v)) if isinstance(v, np.ndarray) else v for name, v in answer.items()}
 
 
 def _arrow_type(name: str) -> pa.DataType:

@@ -24,7 +24,10 @@ def test_every_kind_is_planted_once_with_its_verdict(planted):
     assert planted.keys() == KINDS.keys()
     rejected = {kind: entry["reason"] for kind, (_, entry) in planted.items() if entry["expect"] == "rejected"}
     assert rejected == {
-        "empty": "empty", "truncated": "truncated", "html": "not_an_image", "bomb": "too_many_pixels",
+        "empty": "empty",
+        "truncated": "truncated",
+        "html": "not_an_image",
+        "bomb": "too_many_pixels",
     }
     assert all(entry["reason"] is None for _, entry in planted.values() if entry["expect"] == "scored")
 

@@ -172,9 +172,7 @@ def test_the_thumbnail_in_a_truncated_jpeg_does_not_pass_for_its_end():
 
 def test_what_follows_the_end_of_a_jpeg_does_not_matter():
     content = encode(smooth())  # telephones append depth maps and films
-    assert np.array_equal(
-        image.decode(content + bytes(range(256)) * 40, SIDE, SIDE), image.decode(content, SIDE, SIDE)
-    )
+    assert np.array_equal(image.decode(content + bytes(range(256)) * 40, SIDE, SIDE), image.decode(content, SIDE, SIDE))
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,9 @@ def test_code_in_a_model_file_is_refused_and_not_executed(tmp_path, suffix, hidd
     )
     part = keras.Sequential([keras.layers.Input((32, 32, 3)), trap])
     layers = [part] if hidden else [trap]
-    model = keras.Sequential([keras.layers.Input((32, 32, 3)), *layers, keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    model = keras.Sequential(
+        [keras.layers.Input((32, 32, 3)), *layers, keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    )
     file = saved(model, tmp_path, suffix)
 
     canary.unlink()

@@ -6,7 +6,7 @@ import pytest
 
 from inferlab.media import MAX_BYTES, REASONS, Rejected, read
 
-NAMES = ["plain.jpg", "two words.jpg", "50% off %20.jpg", "größe-花-🌻.jpg", "a#b?c&d=e.jpg", "it's \"so\".jpg"]
+NAMES = ["plain.jpg", "two words.jpg", "50% off %20.jpg", "größe-花-🌻.jpg", "a#b?c&d=e.jpg", 'it\'s "so".jpg']
 
 
 def reason(path: str) -> str:

@@ -26,9 +26,7 @@ def list_files(folder: Path | str, extensions: Sequence[str] = EXTENSIONS) -> li
     """
     top = Path(folder).expanduser().absolute()
     if not top.is_dir():
-        raise Problem(
-            f"There is no folder {top}.", "Name one, or make one: inferlab data make flowers DIR --count 500."
-        )
+        raise Problem(f"There is no folder {top}.", "Name one, or make one: inferlab data make flowers DIR --count 500.")
     found, others = [], 0
     for parent, folders, files in os.walk(top, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if name[0] not in "._")
@@ -40,9 +38,7 @@ def list_files(folder: Path | str, extensions: Sequence[str] = EXTENSIONS) -> li
                     others += 1
     if not found:
         seen = f"{others:,} other files" if others else "nothing"
-        raise Problem(
-            f"{top} holds {seen}, and no file that ends with {', '.join(extensions)}.", "Name a folder of images."
-        )
+        raise Problem(f"{top} holds {seen}, and no file that ends with {', '.join(extensions)}.", "Name a folder of images.")
     return sorted(found)
 
 
@@ -58,9 +54,7 @@ def label(path: str, rule: str = "folder") -> str:
     try:
         expression = re.compile(rule)
     except re.error as error:
-        raise Problem(
-            f"{rule!r} is not a regular expression: {error}.", "Use one with a group, like '(.+)_'."
-        ) from error
+        raise Problem(f"{rule!r} is not a regular expression: {error}.", "Use one with a group, like '(.+)_'.") from error
     match = expression.search(os.path.basename(path))
     if not match or not expression.groups or not match[1]:  # a group may take no part in a match: (a)?b
         raise Problem(

@@ -57,9 +57,7 @@ class Spec:
         return self.bundle, self.engine, self.precision, self.threads, self.batch_size
 
 
-def specify(
-    bundle: Bundle, engine: str, precision: str = "f32", threads: int = 1, batch_size: int = BATCH_SIZE
-) -> Spec:
+def specify(bundle: Bundle, engine: str, precision: str = "f32", threads: int = 1, batch_size: int = BATCH_SIZE) -> Spec:
     """Choose how a bundle is run.
 
     precision: "auto" takes bf16 where the engine and this CPU have it, else f32
@@ -91,9 +89,7 @@ def choose_precision(engine: str, precision: str) -> str:
     if precision == "auto":
         return "bf16" if "bf16" in known else "f32"
     if precision not in known:
-        raise Problem(
-            f"The engine {engine} has no {precision} on this CPU.", f"Choose --precision {' or '.join(known)}."
-        )
+        raise Problem(f"The engine {engine} has no {precision} on this CPU.", f"Choose --precision {' or '.join(known)}.")
     return precision
 
 

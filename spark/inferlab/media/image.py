@@ -52,9 +52,7 @@ def decode(content: bytes, height: int, width: int, out: np.ndarray | None = Non
         # Averaging (INTER_AREA) costs 0.9 ms for 500 x 375 and bilinear 0.08 ms. A JPEG comes here reduced to less than
         # twice the size, where bilinear still sees nearly every pixel; what is much larger would alias, so average it.
         reduction = max(pixels.shape[0] / height, pixels.shape[1] / width)
-        resized = cv2.resize(
-            pixels, (width, height), interpolation=cv2.INTER_AREA if reduction > 4 else cv2.INTER_LINEAR
-        )
+        resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if reduction > 4 else cv2.INTER_LINEAR)
         return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB, dst=out)
     except (cv2.error, MemoryError) as error:
         return Rejected("undecodable", (str(error).strip().splitlines() or [type(error).__name__])[-1])
@@ -76,9 +74,7 @@ def inspect(content: bytes) -> Header | Rejected:
     else:
         return Rejected("not_an_image", f"begins with {bytes(content[:12])!r}")
     if isinstance(header, Header) and header.width * header.height > MAX_PIXELS:
-        return Rejected(
-            "too_many_pixels", f"{header.width} x {header.height}, at most {MAX_PIXELS:,} pixels are decoded"
-        )
+        return Rejected("too_many_pixels", f"{header.width} x {header.height}, at most {MAX_PIXELS:,} pixels are decoded")
     return header
 
 

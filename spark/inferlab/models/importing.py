@@ -142,9 +142,7 @@ def _embedding(model):
     if len(features.shape) == 4:
         features = keras.layers.GlobalAveragePooling2D(name="embedding")(features)
     if len(features.shape) != 2:
-        raise Problem(
-            f"Before its head the model gives {tuple(features.shape)}.", "Only images and vectors can be embeddings."
-        )
+        raise Problem(f"Before its head the model gives {tuple(features.shape)}.", "Only images and vectors can be embeddings.")
     return keras.Model(model.inputs, features, name=model.name)
 
 

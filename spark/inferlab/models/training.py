@@ -114,9 +114,7 @@ def _decode(paths: list[str], classes: list[int], size: int, file: Path) -> tupl
         return found if isinstance(found, Rejected) else None
 
     with ThreadPoolExecutor() as pool:  # OpenCV decodes outside Python's lock
-        for row, problem in enumerate(
-            progress.bar(pool.map(decode, range(len(paths))), len(paths), "decoding", "image")
-        ):
+        for row, problem in enumerate(progress.bar(pool.map(decode, range(len(paths))), len(paths), "decoding", "image")):
             good[row] = problem is None
             if problem:
                 rejected[problem.reason] += 1
@@ -141,9 +139,7 @@ def _fit(model, images: Images, epochs: int, seed: int, frozen: bool) -> list[fl
     # XLA is 13 times slower than TensorFlow's own kernels for depthwise convolutions on a CPU.
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", jit_compile=False)
     with progress.steps(steps, "training", "batch") as advance:
-        after_batch = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: advance(f"loss {logs['loss']:.3f}")
-        )
+        after_batch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(f"loss {logs['loss']:.3f}"))
         history = model.fit(batches, epochs=epochs, verbose=0, callbacks=[after_batch])
     return [round(float(loss), 4) for loss in history.history["loss"]]
 
