@@ -48,16 +48,13 @@ class Finding(NamedTuple):
 def examine(spark: SparkSession) -> list[Finding]:
     """Look at everything the lab needs, in less than 20 s. Raises nothing that a check can turn into a finding."""
     findings = [_java(spark), slots := _slots(spark)]
-    token = f"doctor-{uuid.uuid4().hex}"
-    rows: list[Row] = []
+    token, rows = f"doctor-{uuid.uuid4().hex}", []
     if slots.ok:
         try:
             rows = _ask(spark, str(storage.root()), token)
-            findings.append(_answers(rows))
+            findings += [_answers(rows), _packages(rows)]
         except Exception as error:
             findings.append(_no_answer(error))
-    if rows:
-        findings.append(_packages(rows))
     findings += [_storage(rows, token), _disk()]
     if rows:
         findings += [_memory(spark, rows), _precision(rows)]
@@ -84,12 +81,8 @@ def report(findings: list[Finding]) -> str:
 
 def _java(spark: SparkSession) -> Finding:
     found = spark._jvm.java.lang.System.getProperty("java.version")
-    return Finding(
-        "java",
-        int(found.split(".")[0]) >= jvm.OLDEST,
-        f"Java {found}, Spark {spark.version}",
-        f"Install Java {jvm.OLDEST} or 21 and set JAVA_HOME to it.",
-    )
+    cure = f"Install Java {jvm.OLDEST} or 21 and set JAVA_HOME to it."
+    return Finding("java", int(found.split(".")[0]) >= jvm.OLDEST, f"Java {found}, Spark {spark.version}", cure)
 
 
 def _slots(spark: SparkSession) -> Finding:
@@ -100,22 +93,16 @@ def _slots(spark: SparkSession) -> Finding:
     slots = cluster.slots(spark) if executors else 0
     free = max(0, slots - sum(info.numRunningTasks() for info in executors))
     where = "embedded" if spark.sparkContext._jsc.sc().isLocal() else f"{len(executors)} executors"
-    return Finding(
-        "slots",
-        free > 0,
-        f"{free} of {slots} free, {where}",
-        "Another application holds the cores: stop its notebook (Kernel, Shut Down), or wait for its job to end.",
-    )
+    cure = "Another application holds the cores: stop its notebook (Kernel, Shut Down), or wait for its job to end."
+    return Finding("slots", free > 0, f"{free} of {slots} free, {where}", cure)
 
 
 def _executors(spark: SparkSession) -> list:
     """Spark's record of each process that runs tasks; the driver is one only when Spark is embedded."""
-    scala = spark.sparkContext._jsc.sc()
-    infos = list(scala.statusTracker().getExecutorInfos())
-    if scala.isLocal():
-        return infos
-    driver = scala.env().blockManager().blockManagerId()
-    return [info for info in infos if (info.host(), info.port()) != (driver.host(), driver.port())]
+    context = spark.sparkContext._jsc.sc()
+    driver = context.env().blockManager().blockManagerId()
+    found = context.statusTracker().getExecutorInfos()
+    return [info for info in found if context.isLocal() or (info.host(), info.port()) != (driver.host(), driver.port())]
 
 
 def _ask(spark: SparkSession, root: str, token: str) -> list[Row]:
@@ -164,9 +151,9 @@ def _memory_here() -> int:
 
 def _round_trip(root: Path, token: str) -> str:
     """Write, read and rename a file below an existing storage. Returns "" or what went wrong."""
-    if not root.is_dir():
-        return "there is no such folder"
     try:
+        if not root.is_dir():
+            return "there is no such folder"
         folder = root / ".scratch"
         folder.mkdir(exist_ok=True)
         first = folder / f"_{token}-{uuid.uuid4().hex}"
@@ -180,10 +167,9 @@ def _round_trip(root: Path, token: str) -> str:
 
 
 def _answers(rows: list[Row]) -> Finding:
-    hosts = {row["host"] for row in rows}
-    processes = {(row["host"], row["pid"]) for row in rows}
+    hosts, workers = {row["host"] for row in rows}, {(row["host"], row["pid"]) for row in rows}
     machines = "1 machine" if len(hosts) == 1 else f"{len(hosts)} machines"
-    return Finding("workers", True, f"{len(processes)} Python workers on {machines} answer", "")
+    return Finding("workers", True, f"{len(workers)} Python workers on {machines} answer", "")
 
 
 def _no_answer(error: Exception) -> Finding:
@@ -204,12 +190,8 @@ def _packages(rows: list[Row]) -> Finding:
     )
     missing = [f"{name} is missing" for name, found in here.items() if found == "missing"]
     ok = ", ".join(f"{name.removesuffix('-python-headless')} {found}" for name, found in here.items())
-    return Finding(
-        "packages",
-        not wrong and not missing,
-        "; ".join([*missing, *wrong]) or ok,
-        "Install requirements.lock on every machine: `make up` builds one image for all of them.",
-    )
+    cure = "Install requirements.lock on every machine: `make up` builds one image for all of them."
+    return Finding("packages", not wrong + missing, "; ".join(missing + wrong) or ok, cure)
 
 
 def _storage(rows: list[Row], token: str) -> Finding:
@@ -218,12 +200,12 @@ def _storage(rows: list[Row], token: str) -> Finding:
     cure = "Make the folder writable for this user, or set INFERLAB_STORAGE to one that is."
     if problem := _round_trip(root, token):
         return Finding("storage", False, f"{_short(root)}: {problem}", cure)
-    if failed := {f"{row['host']}: {row['storage']}" for row in rows if row["storage"]}:
-        cure = "Mount the same volume at the same path on every machine: compose's `share_storages` does."
-        return Finding("storage", False, f"{_short(root)} from {'; '.join(sorted(failed))}", cure)
     arrived = list((root / ".scratch").glob(f"{token}-*"))
     for file in arrived:
         file.unlink()
+    if failed := {f"{row['host']}: {row['storage']}" for row in rows if row["storage"]}:
+        cure = "Mount the same volume at the same path on every machine: compose's `share_storages` does."
+        return Finding("storage", False, f"{_short(root)} from {'; '.join(sorted(failed))}", cure)
     if len(arrived) != len(rows) + 1:
         found = f"{len(arrived) - 1} of {len(rows)} files written by workers are seen by the driver"
         return Finding("storage", False, found, "Give all machines one shared folder; each has its own now.")
@@ -237,29 +219,21 @@ def _disk() -> Finding:
     root = storage.root()
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(there).free
-    return Finding(
-        "disk",
-        free >= DISK,
-        f"{free / GB:,.0f} GB free in the storage, {DISK / GB:.0f} GB wanted",
-        "Delete old results, or set INFERLAB_STORAGE to a folder on a larger disk.",
-    )
+    cure = "Delete old results, or set INFERLAB_STORAGE to a folder on a larger disk."
+    found = f"{free / GB:,.0f} GB free in the storage, {DISK / GB:.0f} GB wanted"
+    return Finding("disk", free >= DISK, found, cure)
 
 
 def _memory(spark: SparkSession, rows: list[Row]) -> Finding:
     """The machine with the least to spare decides."""
-    executors = Counter(row["host"] for row in rows)
-    slots = cluster.slots(spark)
-    spare = {}
+    tasks, slots, spare = Counter(row["host"] for row in rows), cluster.slots(spark), {}
     for row in rows:
-        needed = SPARK + TENSORFLOW * max(1, round(slots * executors[row["host"]] / len(rows)))
+        needed = SPARK + TENSORFLOW * max(1, round(slots * tasks[row["host"]] / len(rows)))
         spare[row["host"]] = (row["memory"] - needed, row["memory"], needed)
     least, memory, needed = min(spare.values())
-    return Finding(
-        "memory",
-        least >= 0,
-        f"{memory / GB:.1f} GB, {needed / GB:.1f} GB wanted when every slot runs TensorFlow",
-        'Use fewer slots (SPARK_MASTER="local[1]"), or the engine openvino, whose workers need a tenth.',
-    )
+    found = f"{memory / GB:.1f} GB, {needed / GB:.1f} GB wanted when every slot runs TensorFlow"
+    cure = 'Use fewer slots (SPARK_MASTER="local[1]"), or the engine openvino, whose workers need a tenth.'
+    return Finding("memory", least >= 0, found, cure)
 
 
 def _precision(rows: list[Row]) -> Finding:

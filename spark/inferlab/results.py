@@ -152,8 +152,9 @@ def save(comparison: Comparison, bundle: Bundle, folder: Path, session_seconds: 
         "machine": machine(),
         "versions": versions(),
     }
-    storage.write_whole(folder / "run.json", json.dumps(told, indent=2) + "\n")
-    return told
+    text = json.dumps(told, indent=2)
+    storage.write_whole(folder / "run.json", text + "\n")
+    return json.loads(text)  # as `load` gives it: lists for tuples
 
 
 def load(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

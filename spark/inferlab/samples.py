@@ -35,3 +35,8 @@ def model(name: str = NAME) -> Bundle:
     if name == NAME and not (storage.models() / NAME / DESCRIPTION).is_file():
         return training.train(flowers(), NAME, epochs=10, size=128)
     return open_bundle(name)
+
+
+if __name__ == "__main__":
+    pictures, bundle = flowers(), model()
+    print(f"Sample data: {pictures.name}. Sample model: {bundle.name}, accuracy {bundle.about.get('accuracy')}.")

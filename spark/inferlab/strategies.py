@@ -164,7 +164,7 @@ def _with_answers(df: DataFrame, answer: Column) -> DataFrame:
 
 def _row(deployed: Deployed, source: str | bytes) -> dict:
     answer = {name: values[0] for name, values in deployed.answer([source]).columns().items()}
-    return {name: list(map(float, v)) if isinstance(v, np.ndarray) else v for name, v in answer.items()}
+    return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in answer.items()}
 
 
 def _arrow_type(name: str) -> pa.DataType:

@@ -139,12 +139,13 @@ def test_every_notebook_is_run_here_and_every_lesson_has_solutions():
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_has_its_parts(path):
     prose = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown"]
-    assert prose[0].startswith(f"# {path.stem[:2]} · ")
+    assert prose[0].startswith(f"# {path.stem[:2]} ")
     assert "**You will learn**" in prose[0]
-    assert re.search(r"\*\*Time\*\*: \d+ minutes", prose[0])
+    assert re.search(r"\d+ minutes", prose[0])
     headings = [line for text in prose for line in text.splitlines() if line.startswith("## ")]
     assert headings[0] == "## Parameters"
-    assert headings[-3:] == ["## What you saw", "## Exercises", "## Next"]
+    last = ["## What you saw", "## Exercises"] + ["## Next"] * (path != LESSONS[-1])
+    assert headings[-len(last) :] == last
     promised = re.findall(r"^\d+\. ", prose[0], re.MULTILINE)
     assert len([heading for heading in headings if re.match(r"## \d", heading)]) == len(promised)
 
@@ -163,10 +164,11 @@ def test_cells_are_short_and_prose_outweighs_code(path):
     cells = nbformat.read(path, 4).cells
     lengths = [len([line for line in cell.source.splitlines() if line.strip()]) for cell in code(cells)]
     assert max(lengths) <= 20
-    assert statistics.median(lengths) <= 6
+    assert statistics.median(lengths) <= 5
     assert sum(length <= 12 for length in lengths) >= 0.8 * len(lengths)
     prose = sum(len(cell.source) for cell in cells if cell.cell_type == "markdown")
-    assert prose >= sum(len(cell.source) for cell in code(cells))
+    needed = 0.5 if path in SOLUTIONS else 1  # a solution's text is in its lesson
+    assert prose >= needed * sum(len(cell.source) for cell in code(cells))
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -93,6 +93,19 @@ def test_height_comes_before_width():
     assert difference(pixels, by_pillow(content, width=50, height=30)) <= 8
 
 
+def test_a_jpeg_is_never_decoded_to_less_than_what_is_wanted():
+    stripes = np.tile(np.repeat(np.uint8([0, 255]), 8), (400, 25))  # of 400 pixels, they are lost at an eighth
+    content = encode(np.stack([stripes] * 3, axis=-1), quality=95)
+    for height, width in ((50, 200), (200, 50)):
+        pixels = image.decode(content if width > height else turned_once(content), height, width)
+        assert pixels.max() > 200
+        assert pixels.min() < 50
+
+
+def turned_once(content: bytes) -> bytes:
+    return encode(Image.open(io.BytesIO(content)).transpose(Image.Transpose.ROTATE_90), quality=95)
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_a_picture_taken_sideways_is_turned_upright(form):
     upright = np.rot90(smooth(), k=-1)  # orientation 6: the camera was held a quarter turn to the left

@@ -98,17 +98,17 @@ def test_a_model_that_leaves_its_size_open_takes_the_one_that_is_said(tmp_path, 
 @pytest.mark.parametrize(
     ("make", "arguments", "what"),
     [
-        (lambda: network(), {"size": 64}, "takes 32 x 32 pixels, and --size says 64"),
+        (network, {"size": 64}, "takes 32 x 32 pixels, and --size says 64"),
         (lambda: network(size=(32, 48)), {}, "32 x 48 pixels"),
         (lambda: network(channels=1), {}, r"takes \(None, 32, 32, 1\)"),
-        (lambda: network(), {"labels": ("a", "b")}, "3 outputs, which needs 3 labels; --labels names 2"),
-        (lambda: network(), {"labels": ("a", "b", "c", "d")}, "names 4"),
+        (network, {"labels": ("a", "b")}, "3 outputs, which needs 3 labels; --labels names 2"),
+        (network, {"labels": ("a", "b", "c", "d")}, "names 4"),
         (lambda: network(units=1, activation="sigmoid"), {"labels": ("dog",)}, "1 output, which needs 2 labels"),
         (lambda: network(activation=None), {}, "ends in 'linear' with 3 outputs"),
         (lambda: network(activation="relu"), {}, "ends in 'relu'"),
         (lambda: network(activation="sigmoid"), {}, "ends in 'sigmoid' with 3 outputs"),
-        (lambda: network(), {"preprocess": "vgg"}, "no preprocessing 'vgg'"),
-        (lambda: network(), {"name": "../mine"}, "cannot be the name"),
+        (network, {"preprocess": "vgg"}, "no preprocessing 'vgg'"),
+        (network, {"name": "../mine"}, "cannot be the name"),
     ],
 )
 def test_what_does_not_fit_is_a_problem_and_leaves_nothing(tmp_path, make, arguments, what):
