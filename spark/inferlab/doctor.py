@@ -87,22 +87,19 @@ def _java(spark: SparkSession) -> Finding:
 
 def _slots(spark: SparkSession) -> Finding:
     """How many tasks could start now. A cluster gives executors a moment after the session: wait for the first."""
+    context = spark.sparkContext._jsc.sc()
     deadline = time.monotonic() + PATIENCE
-    while not (executors := _executors(spark)) and time.monotonic() < deadline:
+    while True:
+        infos = context.statusTracker().getExecutorInfos()
+        executors = len(infos) if context.isLocal() else len(infos) - 1  # the driver is in the list, and runs no tasks
+        if executors or time.monotonic() > deadline:
+            break
         time.sleep(0.2)
     slots = cluster.slots(spark) if executors else 0
-    free = max(0, slots - sum(info.numRunningTasks() for info in executors))
-    where = "embedded" if spark.sparkContext._jsc.sc().isLocal() else f"{len(executors)} executors"
+    free = max(0, slots - sum(info.numRunningTasks() for info in infos))
+    where = "embedded" if context.isLocal() else f"executors: {executors}"
     cure = "Another application holds the cores: stop its notebook (Kernel, Shut Down), or wait for its job to end."
     return Finding("slots", free > 0, f"{free} of {slots} free, {where}", cure)
-
-
-def _executors(spark: SparkSession) -> list:
-    """Spark's record of each process that runs tasks; the driver is one only when Spark is embedded."""
-    context = spark.sparkContext._jsc.sc()
-    driver = context.env().blockManager().blockManagerId()
-    found = context.statusTracker().getExecutorInfos()
-    return [info for info in found if context.isLocal() or (info.host(), info.port()) != (driver.host(), driver.port())]
 
 
 def _ask(spark: SparkSession, root: str, token: str) -> list[Row]:

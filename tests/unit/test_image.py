@@ -94,7 +94,7 @@ def test_height_comes_before_width():
 
 
 def test_a_jpeg_is_never_decoded_to_less_than_what_is_wanted():
-    stripes = np.tile(np.repeat(np.uint8([0, 255]), 8), (400, 25))  # of 400 pixels, they are lost at an eighth
+    stripes = np.tile(np.repeat(np.uint8([0, 255]), 4), (400, 50))  # of 400 pixels, they are lost at an eighth
     content = encode(np.stack([stripes] * 3, axis=-1), quality=95)
     for height, width in ((50, 200), (200, 50)):
         pixels = image.decode(content if width > height else turned_once(content), height, width)

@@ -113,7 +113,7 @@ def _probabilities(model, labels: Sequence[str]):
     expected = 2 if units == 1 else units
     if labels and len(labels) != expected:
         raise Problem(
-            f"The model has {units} output{'s' if units > 1 else ''}, which needs {expected} labels; --labels names {len(labels)}.",
+            f"A model with {units} output{'s' if units > 1 else ''} needs {expected} labels, and --labels names {len(labels)}.",
             "Name them in the order of the outputs.",
         )
     activation = getattr(getattr(model.layers[-1], "activation", None), "__name__", "unknown")
