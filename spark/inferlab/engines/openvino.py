@@ -12,6 +12,10 @@ from inferlab import storage
 from inferlab.engines import Payload, Predict, Spec
 from inferlab.models.bundle import Bundle
 
+# Rows in one inference. MobileNetV2 at 192 pixels, one core with 1 MB of cache of its own, images/s for 1, 4, 8, 16, 32 rows:
+# f32 180, 193, 164, 145, 132; bf16 296, 330, 298, 276, 254. What lies between two layers stays in the cache.
+CHUNK = 4
+
 
 def precisions() -> tuple[str, ...]:
     """f32 always; bf16 where the CPU computes it natively (AVX-512 BF16 or AMX)."""
@@ -37,7 +41,7 @@ def prepare(threads: int) -> None:
 
 
 def load(payload: Payload, spec: Spec) -> Predict:
-    """Compile for full batches now, and for any other size when one comes."""
+    """Compile for `CHUNK` rows now, and for any other number when it comes."""
     import openvino
 
     core = openvino.Core()
@@ -55,12 +59,15 @@ def load(payload: Payload, spec: Spec) -> Predict:
         return core.compile_model(graph, "CPU", settings).create_infer_request()
 
     # A graph of fixed shape is about a tenth faster; -1 leaves the number of rows open.
-    requests = {spec.batch_size: compiled(spec.batch_size)}
+    requests = {CHUNK: compiled(CHUNK)}
+
+    def infer(rows: np.ndarray) -> np.ndarray:
+        shape = len(rows) if len(rows) == CHUNK else -1
+        if shape not in requests:
+            requests[shape] = compiled(shape)
+        return requests[shape].infer(rows, share_inputs=True)[0]  # a copy: the request's own memory is used again
 
     def predict(batch: np.ndarray) -> np.ndarray:
-        rows = len(batch) if len(batch) == spec.batch_size else -1
-        if rows not in requests:
-            requests[rows] = compiled(rows)
-        return requests[rows].infer(batch, share_inputs=True)[0]
+        return np.concatenate([infer(batch[row : row + CHUNK]) for row in range(0, len(batch), CHUNK)])
 
     return predict
