@@ -4,6 +4,7 @@ A bar goes to standard error when that is a terminal, and into the cell of an in
 `--json` see nothing.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -37,5 +38,6 @@ def steps(total: int, doing: str, unit: str) -> Iterator[Callable[[str], None]]:
 
 
 def wanted() -> bool:
-    """Whether somebody looks on."""
-    return not _asked_to_be_quiet and sys.stderr.isatty()
+    """Whether somebody looks on: a terminal, or a notebook that is open in a browser."""
+    # Jupyter's server names the open notebook to its kernel; papermill and nbconvert start kernels without it.
+    return not _asked_to_be_quiet and (sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ)

@@ -21,6 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from inferlab.errors import Problem
+from inferlab.progress import wanted
 
 from .corrupt import KINDS as BREAKAGES
 from .corrupt import break_jpeg, choose_files
@@ -73,8 +74,8 @@ def make_flowers(
     missing = [(i, broken.get(i)) for i in range(count) if paths[i].rpartition("/")[2] not in present]
     if missing:
         job = {"folder": str(folder.absolute()), "size": list(size), "seed": seed}
-        visible = progress and (sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel"))
-        with tqdm(total=count, initial=count - len(missing), unit=" files", desc="drawing", disable=not visible) as bar:
+        hidden = not (progress and wanted())
+        with tqdm(total=count, initial=count - len(missing), unit=" files", desc="drawing", disable=hidden) as bar:
             draw_files(job, missing, bar)
     return manifest
 

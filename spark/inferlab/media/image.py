@@ -1,7 +1,7 @@
 """Image files to pixels: the one decoder of the lab, for training and for scoring.
 
-It looks at the structure of a file before it decodes it, because decoders are too kind: OpenCV and libjpeg return grey
-pixels for the missing part of a truncated JPEG and say nothing.
+It looks at the structure of a file before it decodes it, because decoders are too kind and do not agree: of a truncated
+JPEG, `cv2.imread` gives the missing part as grey pixels, Pillow raises, and `cv2.imdecode` gives nothing.
 """
 
 import struct

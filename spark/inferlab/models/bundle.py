@@ -123,6 +123,8 @@ def save_bundle(
     folder = (models or storage.models()) / name
     if not name or name.startswith(".") or "/" in name:
         raise Problem(f"{name!r} cannot be the name of a model.", "Use letters, digits, '-' and '_'.")
+    if len(set(labels)) < len(labels):
+        raise Problem(f"The labels {', '.join(labels)} are not all different.", "Name each class once.")
     height, width = _input_size(model)
     outputs = _output_width(model)
     if labels and outputs != len(labels):
