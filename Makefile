@@ -16,13 +16,15 @@ run: .venv/lab.stamp ## from a bare clone to the comparison chart, on this machi
 	$(BIN)/python -m inferlab.samples
 	$(BIN)/papermill --cwd notebooks --no-log-output notebooks/04_compare.ipynb $(RESULTS)/run/04_compare.ipynb \
 		-p out "$(abspath $(RESULTS))/run"
-	$(BIN)/jupyter nbconvert --log-level WARN --to html $(RESULTS)/run/04_compare.ipynb
+	$(BIN)/jupyter nbconvert --log-level ERROR --to html $(RESULTS)/run/04_compare.ipynb
 	@$(BIN)/python -m inferlab.results $(RESULTS)/run
 	@printf '\nChart:    %s\nNotebook: %s\n          %s\n' \
 		$(RESULTS)/run/comparison.png $(RESULTS)/run/04_compare.ipynb $(RESULTS)/run/04_compare.html
 
 test: .venv/dev.stamp ## all tests that need no Docker: about 10 minutes
 	$(BIN)/python -m pytest
+	$(BIN)/python -m inferlab.samples
+	cd notebooks && ../$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax 00_check_the_lab.ipynb 01_load_the_data.ipynb
 
 lab: .venv/lab.stamp ## JupyterLab on this machine, at an address that only this machine can open
 	$(BIN)/python -m inferlab.samples
