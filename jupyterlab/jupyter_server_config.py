@@ -9,4 +9,5 @@ LAB = Path(__file__).resolve().parent.parent
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.root_dir = str(LAB)
 c.LabApp.default_url = "/lab/tree/notebooks/00_check_the_lab.ipynb"
-c.LabApp.news_url = None
+c.ServerApp.allow_root = True  # inside containers the only user is often root; the address stays the loopback one
+c.ServerApp.open_browser = False

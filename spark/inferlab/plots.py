@@ -49,7 +49,7 @@ def comparison(table: pd.DataFrame, told: dict) -> Figure:
     machine = told["machine"]
     figure.suptitle(
         f"{told['model']['name']} on {machine['cores']} cores ({machine['processor']}), {shown['rows'].max():,} rows,"
-        f" every row computed, predictions equal",
+        f" every row computed, f32 predictions equal",
         fontsize=11,
         color=INK,
     )
