@@ -22,8 +22,6 @@ def measure(found: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Any]:
         max_difference: the largest difference of two scores or of two values of an embedding
     """
     same = _same_outcome(found, reference)
-    if "label" in found:
-        same = same & (found["label"].fillna("") == reference["label"].fillna("")).to_numpy()
     differences = _differences(found, reference)
     return {
         "rows": len(found),
@@ -51,8 +49,6 @@ def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], 
         if pair[1] != "f32" or name == strategy:
             continue
         differs = ~_same_outcome(found, reference) | (_differences(found, reference) > TOLERANCE)
-        if "label" in found:
-            differs |= (found["label"].fillna("") != reference["label"].fillna("")).to_numpy()
         if differs.any():
             row = int(np.flatnonzero(differs)[0])
             raise Problem(
@@ -63,10 +59,12 @@ def require(pair: tuple[str, str], tables: dict[tuple[str, int], pd.DataFrame], 
 
 
 def _same_outcome(found: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
-    """(rows,) bool: both have an answer or neither has one, and for the same reason."""
+    """(rows,) bool: the same label, where there are labels; or no answer on either side, for the same reason."""
     value = "score" if "score" in found else "embedding"
-    same_error = found["error"].fillna("") == reference["error"].fillna("")
-    return (same_error & (found[value].isna() == reference[value].isna())).to_numpy()
+    same = found[value].isna() == reference[value].isna()
+    for name in {"label", "error"} & set(found):
+        same &= found[name].fillna("") == reference[name].fillna("")
+    return same.to_numpy()
 
 
 def _differences(found: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:

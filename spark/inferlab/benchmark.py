@@ -139,10 +139,9 @@ class _Bench:
             self._record(deployed, strategy, "cold", len(rows), seconds, counts, processes=1)
             return rows[["row"]].assign(**columns)
         self._new_workers()
-        added = [field.name for field in deployed.schema]
         collected: list[pd.DataFrame] = []
-        self._run(deployed, strategy, "cold", df, lambda result: collected.append(result.select("row", *added).toPandas()))
-        return collected[0].sort_values("row", ignore_index=True)
+        self._run(deployed, strategy, "cold", df, lambda result: collected.append(_collect(result, deployed)))
+        return collected[0]
 
     def share_workers(self) -> None:
         """From now on all runs use the same workers, which keep what they have loaded."""
@@ -206,7 +205,7 @@ class _Bench:
                 f"{strategy} on {deployed.spec.engine} computed {counts.rows} of {rows} rows.",
                 "Do not trust its time; look at the log for failed tasks.",
             )
-        processes = 1 if strategy == "python_loop" else min(self.slots, self.partitions)
+        processes = 1 if strategy == "python_loop" else self.slots
         self._record(deployed, strategy, kind, rows, seconds, counts, processes, repeat, metrics)
 
     def _record(
@@ -258,14 +257,17 @@ def _agreements(bench: _Bench, plan: Plan, answers: dict, tables: dict, deployme
     reference = found.get(("keras", "f32"))
     if reference is None:
         deployed = deploy(bench.spark, bench.bundle, "keras")
-        added = [field.name for field in deployed.schema]
-        result = STRATEGIES["map_in_arrow"](tables[rows], deployed).select("row", *added)
-        reference = result.toPandas().sort_values("row", ignore_index=True)
+        reference = _collect(STRATEGIES["map_in_arrow"](tables[rows], deployed), deployed)
         deployed.close()
     return [
         {"engine": engine, "precision": precision, **agreement.measure(found[engine, precision], reference)}
         for engine, precision in found
     ]
+
+
+def _collect(result: DataFrame, deployed: Deployed) -> pd.DataFrame:
+    """The answers and nothing else, in the order of the rows."""
+    return result.select("row", *deployed.schema.names).toPandas().sort_values("row", ignore_index=True)
 
 
 def _compute(df: DataFrame) -> None:

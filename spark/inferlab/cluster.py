@@ -12,7 +12,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from inferlab import jvm, storage
-from inferlab.errors import Problem
+from inferlab.errors import Problem, first_line
 
 EMBEDDED = "local[*]"
 
@@ -54,8 +54,7 @@ def session(master_url: str | None = None, app: str = "Spark Inference Lab", **s
     try:
         return _start(url, app, wanted, log)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise Problem(f"Spark does not start on {url}: {reason}", f"The end of {log} says more.") from error
+        raise Problem(f"Spark does not start on {url}: {first_line(error)}", f"The end of {log} says more.") from error
 
 
 def slots(spark: SparkSession) -> int:

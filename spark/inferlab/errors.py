@@ -15,3 +15,8 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return f"{self.what} {self.cure}"
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, short enough for a sentence: its first line, or its type when it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

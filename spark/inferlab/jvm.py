@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import pyspark
@@ -80,6 +81,7 @@ def rehearse(spark) -> None:
     gateway.proc.wait()
 
 
+@cache  # each call starts a JVM, and a session asks more than once
 def _version(path: str | Path) -> str:
     return subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr.strip()
 

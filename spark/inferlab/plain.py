@@ -39,9 +39,9 @@ def limit(bundle: Bundle, spec: Spec, paths: Sequence[str], processes: int, repe
 
     returns: seconds of each of `repeats` warm passes over all the files, from the common start to the last to finish
     """
-    team = [_Process(bundle, spec, paths[index::processes]) for index in range(processes)]
     seconds = []
-    try:
+    with contextlib.ExitStack() as stack:
+        team = [stack.enter_context(_Process(bundle, spec, paths[index::processes])) for index in range(processes)]
         for _ in range(1 + repeats):  # the first pass loads the model
             started = time.perf_counter()
             for process in team:
@@ -49,9 +49,6 @@ def limit(bundle: Bundle, spec: Spec, paths: Sequence[str], processes: int, repe
             for process in team:
                 process.answer()
             seconds.append(time.perf_counter() - started)
-    finally:
-        for process in team:
-            process.__exit__()
     return seconds[1:]
 
 

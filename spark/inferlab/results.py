@@ -133,10 +133,7 @@ def _crossing(head_start: float, gain: float) -> float:
 def save(comparison: Comparison, bundle: Bundle, folder: Path, session_seconds: float = 0.0) -> dict[str, Any]:
     """Write run.json and timings.parquet, and return what run.json says."""
     table = timings(comparison)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / ".timings.parquet"
-    table.to_parquet(partial)
-    os.replace(partial, folder / "timings.parquet")
+    storage.write_whole(folder / "timings.parquet", table.to_parquet())
     told = {
         "best": best(table),
         "model": {

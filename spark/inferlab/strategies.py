@@ -20,7 +20,7 @@ from pyspark.sql.types import StructType
 
 from inferlab import storage
 from inferlab.deployment import Deployed
-from inferlab.media import Rejected, image, read
+from inferlab.media import Rejected, image
 
 Strategy = Callable[[DataFrame, Deployed], DataFrame]
 
@@ -172,6 +172,5 @@ def _arrow_type(name: str) -> pa.DataType:
 
 
 def _floats(source: str | bytes | None, height: int, width: int) -> tuple[np.ndarray | None, str | None]:
-    content = read(source) if isinstance(source, str) else source
-    pixels = content if isinstance(content, Rejected) else image.decode(content or b"", height, width)
+    pixels = image.load(source, height, width)
     return (None, str(pixels)) if isinstance(pixels, Rejected) else (pixels.astype(np.float32).ravel(), None)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from inferlab.media import Rejected
+from inferlab.media import Rejected, read
 
 MAX_PIXELS = 64_000_000  # 8000 x 8000: 192 MB decoded, about what a task of a 1 GB executor can spare
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp")
@@ -56,6 +56,12 @@ def decode(content: bytes, height: int, width: int, out: np.ndarray | None = Non
         return cv2.cvtColor(resized, cv2.COLOR_BGR2RGB, dst=out)
     except (cv2.error, MemoryError) as error:
         return Rejected("undecodable", (str(error).strip().splitlines() or [type(error).__name__])[-1])
+
+
+def load(source: str | bytes | None, height: int, width: int, out: np.ndarray | None = None) -> np.ndarray | Rejected:
+    """Read where a path is given, and decode: see `media.read` and `decode`. Nothing at all is an empty file."""
+    content = read(source) if isinstance(source, str) else source or b""
+    return content if isinstance(content, Rejected) else decode(content, height, width, out)
 
 
 def inspect(content: bytes) -> Header | Rejected:

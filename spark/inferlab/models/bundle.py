@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from inferlab import libraries, storage
-from inferlab.errors import Problem
+from inferlab.errors import Problem, first_line
 
 GRAPH = "model.keras"
 DESCRIPTION = "bundle.json"
@@ -76,7 +76,7 @@ class Bundle:
         try:
             return keras.saving.load_model(self.graph, compile=False, safe_mode=True)
         except Exception as error:
-            raise Problem(f"Keras cannot load {self.graph}: {_first_line(error)}", "Make the bundle again.") from error
+            raise Problem(f"Keras cannot load {self.graph}: {first_line(error)}", "Make the bundle again.") from error
 
 
 def open_bundle(name: str, models: Path | None = None) -> Bundle:
@@ -97,7 +97,7 @@ def open_bundle(name: str, models: Path | None = None) -> Bundle:
         bundle = Bundle(folder=folder.absolute(), **{**told, "labels": tuple(told["labels"])})
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
-            f"{folder / DESCRIPTION} is not a bundle description: {_first_line(error)}", "Make the bundle again."
+            f"{folder / DESCRIPTION} is not a bundle description: {first_line(error)}", "Make the bundle again."
         ) from error
     if bundle.kind not in KINDS or bundle.output not in OUTPUTS:
         raise Problem(
@@ -182,7 +182,3 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("keras", "tensorflow", "inferlab")},
     }
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

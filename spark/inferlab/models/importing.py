@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inferlab import libraries
-from inferlab.errors import Problem
+from inferlab.errors import Problem, first_line
 from inferlab.models import zoo
 from inferlab.models.bundle import Bundle, save_bundle, sha256
 
@@ -64,9 +64,9 @@ def _load(file: Path):
     try:
         model = keras.saving.load_model(file, compile=False, safe_mode=True)
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise Problem(
-            f"{file} cannot be loaded as a Keras model: {reason}", "Save it again with Keras 3, without Lambda layers."
+            f"{file} cannot be loaded as a Keras model: {first_line(error)}",
+            "Save it again with Keras 3, without Lambda layers.",
         ) from error
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Lambda):  # the HDF5 loader does not know safe_mode

@@ -16,7 +16,7 @@ import numpy as np
 from inferlab import libraries, progress, storage
 from inferlab.datasets import folders
 from inferlab.errors import Problem
-from inferlab.media import Rejected, image, read
+from inferlab.media import Rejected, image
 from inferlab.models import zoo
 from inferlab.models.bundle import Bundle, save_bundle
 
@@ -109,8 +109,7 @@ def _decode(paths: list[str], classes: list[int], size: int, file: Path) -> tupl
     rejected = Counter()
 
     def decode(row: int) -> Rejected | None:
-        content = read(paths[row])
-        found = content if isinstance(content, Rejected) else image.decode(content, size, size, pixels[row])
+        found = image.load(paths[row], size, size, pixels[row])
         return found if isinstance(found, Rejected) else None
 
     with ThreadPoolExecutor() as pool:  # OpenCV decodes outside Python's lock
@@ -122,7 +121,7 @@ def _decode(paths: list[str], classes: list[int], size: int, file: Path) -> tupl
         raise Problem(
             f"None of {len(paths)} images can be decoded: {dict(rejected)}.", "Look at the files with: inferlab doctor."
         )
-    # Rejected rows are skipped by index: copying the good ones together would read the whole array once more.
+    # Leaving rejected rows out takes a copy in memory; a folder without any stays on disk.
     return Images(pixels if good.all() else pixels[good], np.asarray(classes)[good]), rejected
 
 

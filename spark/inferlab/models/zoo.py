@@ -6,7 +6,7 @@ This module builds models; it trains none.
 from collections.abc import Sequence
 
 from inferlab import libraries
-from inferlab.errors import Problem
+from inferlab.errors import Problem, first_line
 
 ARCHITECTURES = {
     "small": "a depthwise-separable CNN of 67,000 weights: trains in a minute on two cores",
@@ -112,6 +112,6 @@ def _pretrained(application, size: int, weights: str):
         )
     except Exception as error:
         raise Problem(
-            f"The ImageNet weights of {application.__name__} cannot be had: {str(error).strip().splitlines()[0]}.",
+            f"The ImageNet weights of {application.__name__} cannot be had: {first_line(error)}.",
             "Try again with a network, or say --weights random and know that the model starts from nothing.",
         ) from error
