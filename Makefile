@@ -1,6 +1,6 @@
 # Spark Inference Lab. `make` alone prints what there is.
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench notebooks lint lock clean
+.PHONY: help run test lab up up-gpu url doctor logs down test-compose bench notebooks lint lock clean
 
 BIN := .venv/bin
 RESULTS := $(or $(INFERLAB_STORAGE),share_storages)/results
@@ -9,7 +9,7 @@ MODEL ?= flowers
 ROWS ?= 100,400,1600
 
 help: ## print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 run: .venv/lab.stamp ## from a bare clone to the comparison chart, on this machine: about 5 minutes, then 2
 	@mkdir -p $(RESULTS)/run
@@ -22,13 +22,34 @@ run: .venv/lab.stamp ## from a bare clone to the comparison chart, on this machi
 		$(RESULTS)/run/comparison.png $(RESULTS)/run/04_compare.ipynb $(RESULTS)/run/04_compare.html
 
 test: .venv/dev.stamp ## all tests that need no Docker: about 11 minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore tests/compose
 	$(BIN)/python -m inferlab.samples
 	cd notebooks && ../$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax 00_check_the_lab.ipynb 01_load_the_data.ipynb
 
 lab: .venv/lab.stamp ## JupyterLab on this machine, at an address that only this machine can open
 	$(BIN)/python -m inferlab.samples
 	$(BIN)/jupyter lab --config jupyterlab/jupyter_server_config.py --LabApp.app_settings_dir=jupyterlab/settings
+
+up: ## the Compose cluster: a Spark master, two workers and JupyterLab; prints the address that opens
+	@spark/bin/compose.sh up
+
+up-gpu: ## the same with one more worker, which sees all GPUs of this machine
+	@spark/bin/compose.sh up --profile gpu
+
+url: ## print the address again
+	@spark/bin/compose.sh url
+
+doctor: ## say whether the Compose cluster is fit, and the cure for what is not
+	@docker compose exec jupyterlab inferlab doctor
+
+logs: ## what the services say, as they say it
+	@docker compose logs --follow --tail 100
+
+down: ## stop the cluster; data, models, results and the notebooks stay
+	@docker compose --profile gpu down --remove-orphans
+
+test-compose: .venv/dev.stamp ## the tests in real containers, in a project of their own; needs Docker, about 15 minutes
+	$(BIN)/python -m pytest tests/compose
 
 bench: .venv/lab.stamp ## the full measurement; DATA=folder MODEL=name ROWS=100,400,1600 choose what
 	$(BIN)/python -m inferlab.samples

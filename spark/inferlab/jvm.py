@@ -21,7 +21,7 @@ OLDEST = 17  # Spark 4.3 runs on 17 and 21
 _INSTALL = (
     "Install one (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@21) or set JAVA_HOME."
 )
-_QUIET = "-Xlog:cds=off -Xlog:class+path=off"  # it warns of every class that it leaves out
+_QUIET = "-Xlog:cds*=off -Xlog:class+path=off"  # it warns of every class that it leaves out
 
 
 def java() -> Path:
