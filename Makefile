@@ -63,11 +63,13 @@ lint: .venv/dev.stamp ## ruff, on code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check spark tests jupyterlab
 
-lock: .venv/dev.stamp ## compile both locks anew from pyproject.toml
+lock: .venv/dev.stamp ## compile the locks anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --python-version 3.11 --extra lab pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --constraint requirements.lock \
 		pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra gpu --constraint requirements.lock \
+		pyproject.toml -o requirements-gpu.lock
 
 clean: ## remove the environment; data, models and results stay
 	rm -rf .venv

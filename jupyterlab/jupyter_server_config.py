@@ -1,13 +1,31 @@
-"""The server of the workbench: loopback only, a token as Jupyter makes it, and the lab's folders to look at first."""
+"""The server of the workbench: loopback only, a token as Jupyter makes it, and the lab's folders to look at first.
 
+A container says otherwise where it must, on the command line. What a person opens, moves and closes in the workbench is
+kept apart from other JupyterLabs of that person, and begins as `first_page.json` says.
+"""
+
+import os
 from pathlib import Path
+
+from jupyter_core.paths import jupyter_config_dir
+from jupyterlab_server.workspaces_handler import WorkspacesManager
+
+from inferlab import machine
 
 c = get_config()  # noqa: F821 (Jupyter defines it)
 
-LAB = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+WORKSPACES = Path(jupyter_config_dir()) / "lab" / "spark-inference-lab"
 
 c.ServerApp.ip = "127.0.0.1"
-c.ServerApp.root_dir = str(LAB)
-c.LabApp.default_url = "/lab/tree/notebooks/00_check_the_lab.ipynb"
+c.ServerApp.root_dir = str(HERE.parent)
 c.ServerApp.allow_root = True  # inside containers the only user is often root; the address stays the loopback one
 c.ServerApp.open_browser = False
+
+c.LabApp.workspaces_dir = str(WORKSPACES)
+workspaces = WorkspacesManager(str(WORKSPACES))
+if not workspaces.list_workspaces():
+    workspaces.save("default", (HERE / "first_page.json").read_text(encoding="utf-8"))
+
+# The status bar shows the memory of the server and all it started, Spark's too, beside what there is.
+c.ResourceUseDisplay.mem_limit = int(os.environ.get("MEM_LIMIT", machine.memory()))

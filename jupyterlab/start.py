@@ -38,5 +38,7 @@ else:
         "--ServerApp.ip=0.0.0.0",  # inside the container; Compose publishes the port on the loopback interface only
         "--ServerApp.port=8888",
         "--ServerApp.port_retries=0",
+        "--KernelManager.transport=ipc",  # kernels are spoken to through files, and listen on no port
+        "--LabApp.extension_manager=readonly",  # nothing can be installed into an image that is read-only
     ]
     os.execvp(words[0], words)

@@ -38,9 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> dict[str, Any]:
-    from inferlab import cluster, doctor
+    from inferlab import doctor
 
-    findings = doctor.examine(cluster.session(options.master))
+    try:
+        findings = doctor.examine(doctor.session(options.master))
+    except Problem as problem:
+        findings = doctor.refused(problem)
     _say(options, doctor.report(findings))
     fit = all(finding.ok for finding in findings)
     return {"fit": fit, "findings": [finding._asdict() for finding in findings], "exit_code": DONE if fit else UNUSABLE}

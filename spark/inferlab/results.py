@@ -6,19 +6,16 @@ OUT/comparison.png    drawn by `plots`
 """
 
 import json
-import os
-import platform
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from inferlab import storage, worker
+from inferlab import machine, storage, worker
 from inferlab.benchmark import Comparison
 from inferlab.errors import Problem
 from inferlab.models.bundle import Bundle
@@ -146,8 +143,8 @@ def save(comparison: Comparison, bundle: Bundle, folder: Path, session_seconds: 
         "agreements": comparison.agreements,
         "break_even": json.loads(break_even(table, session_seconds).to_json(orient="records")),
         "session_seconds": round(session_seconds, 2),
-        "machine": machine(),
-        "versions": versions(),
+        "machine": machine.describe(),
+        "versions": machine.versions(),
     }
     text = json.dumps(told, indent=2)
     storage.write_whole(folder / "run.json", text + "\n")
@@ -208,38 +205,6 @@ def _told_break_even(points: list[dict[str, Any]]) -> Iterable[str]:
         elif point["rows"]:
             certain = "" if point["measured"] else " (extrapolated)"
             yield f"{who}: faster than the plain Python loop from {point['rows']:,.0f} rows on{certain}"
-
-
-def machine() -> dict[str, Any]:
-    """Processor, cores and memory, for the reader of the numbers; no names of hosts or people."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        named = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = named[0] if named else model
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "memory_gb": round(memory / 2**30, 1),
-        "system": platform.system(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of everything that a speed depends on."""
-    packages = (
-        "inferlab",
-        "pyspark",
-        "keras",
-        "tensorflow",
-        "openvino",
-        "opencv-python-headless",
-        "pyarrow",
-        "pandas",
-        "numpy",
-    )
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 if __name__ == "__main__":

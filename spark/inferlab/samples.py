@@ -38,5 +38,6 @@ def model(name: str = NAME) -> Bundle:
 
 
 if __name__ == "__main__":
+    storage.results().mkdir(parents=True, exist_ok=True)
     pictures, bundle = flowers(), model()
     print(f"Sample data: {pictures.name}. Sample model: {bundle.name}, accuracy {bundle.about.get('accuracy')}.")

@@ -13,6 +13,8 @@ _UNITS = {
     "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
     "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0,
 }  # fmt: skip
+PYTHON = re.compile("Python|InArrow|InPandas")  # the nodes of a plan whose work is done in Python
+ROWS = "number of output rows"
 _NUMBER = re.compile(r"([\d,.]+)\s*([A-Za-z]*)")
 
 
@@ -52,7 +54,7 @@ def since(spark: SparkSession, mark: int) -> Metrics:
         values, nodes = store.executionMetrics(query), store.planGraph(query).allNodes().iterator()
         while nodes.hasNext():
             node = nodes.next()
-            if not re.search("Python|InArrow|InPandas", node.name()):
+            if not PYTHON.search(node.name()):
                 continue
             metrics = node.metrics().iterator()
             while metrics.hasNext():
@@ -61,7 +63,7 @@ def since(spark: SparkSession, mark: int) -> Metrics:
                 if value.isDefined():
                     found[metric.name()] = found.get(metric.name(), 0.0) + number(value.get())
     return Metrics(
-        rows=found.get("number of output rows", 0.0),
+        rows=found.get(ROWS, 0.0),
         sent=found.get("data sent to Python workers", 0.0),
         returned=found.get("data returned from Python workers", 0.0),
         start=found.get("time to start Python workers", 0.0),

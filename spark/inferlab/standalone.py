@@ -162,7 +162,7 @@ def _free(port: int) -> bool:
 
 def _is_daemon(pid: int) -> bool:
     """Whether a process is one of Spark's: after a restart of the machine its number may be somebody else's."""
-    told = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    told = subprocess.run(["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
     return "org.apache.spark.deploy" in told and not told.startswith("Z")
 
 

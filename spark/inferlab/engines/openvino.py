@@ -5,6 +5,10 @@ has it is deployed and scored without importing Keras or TensorFlow anywhere.
 """
 
 import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -29,9 +33,30 @@ def payload(bundle: Bundle) -> Payload:
     folder = bundle.engine_folder("openvino")
     if not folder.is_dir():
         model = bundle.keras_model()
-        with storage.staged_folder(folder) as staging:
+        with storage.staged_folder(folder) as staging, _understood_by_python_313():
             model.export(str(staging / "model.xml"), format="openvino", verbose=False)
     return {"structure": (folder / "model.xml").read_bytes(), "weights": (folder / "model.bin").read_bytes()}
+
+
+@contextmanager
+def _understood_by_python_313() -> Iterator[None]:
+    """OpenVINO 2026.4 asks for TensorFlow's version with `exec("import ...")` and `exec("del ...")` in a function.
+
+    Since Python 3.13 (PEP 667) the second does not see what the first has imported, and every conversion ends in a NameError.
+    """
+    import tensorflow
+    from openvino.frontend.tensorflow import utils
+
+    original = utils.get_environment_setup
+    utils.get_environment_setup = lambda framework: {
+        "python_version": platform.python_version(),
+        "tensorflow": tensorflow.__version__,
+        "sys_platform": sys.platform,
+    }
+    try:
+        yield
+    finally:
+        utils.get_environment_setup = original
 
 
 def prepare(threads: int) -> None:

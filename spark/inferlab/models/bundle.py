@@ -10,13 +10,11 @@ Opening a bundle reads only `bundle.json`; Keras is imported when `keras_model` 
 
 import hashlib
 import json
-import platform
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from inferlab import libraries, storage
+from inferlab import libraries, machine, storage
 from inferlab.errors import Problem, first_line
 
 GRAPH = "model.keras"
@@ -143,7 +141,11 @@ def save_bundle(
             labels=tuple(labels),
             embedding_width=0 if labels else outputs,
             sha256=sha256(staging / GRAPH),
-            about={**(about or {}), "parameters": model.count_params(), "versions": _versions()},
+            about={
+                **(about or {}),
+                "parameters": model.count_params(),
+                "versions": machine.versions("keras", "tensorflow", "inferlab"),
+            },
         )
         told = asdict(bundle)
         del told["folder"]
@@ -175,10 +177,3 @@ def _output_width(model) -> int:
         shapes = [tuple(output.shape) for output in model.outputs]
         raise Problem(f"The model gives {shapes}.", "A bundle's graph gives one output (batch, values).")
     return model.outputs[0].shape[1]
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("keras", "tensorflow", "inferlab")},
-    }
