@@ -56,9 +56,9 @@ def comparison(table: pd.DataFrame, told: dict) -> Figure:
     return figure
 
 
-def draw(picture: Callable[..., None], table: pd.DataFrame, *more) -> Figure:
-    """One of the pictures below by itself, for a notebook: `draw(where_time_goes, timings, summary)`."""
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+def draw(picture: Callable[..., None], table: pd.DataFrame, *more, height: float = 4.2) -> Figure:
+    """One of the pictures below by itself, for a notebook: `draw(where_time_goes, timings, summary)`. height: inches."""
+    figure = Figure(figsize=(9, height), layout="constrained")
     picture(figure.subplots(), table, *more)
     return figure
 
@@ -170,6 +170,49 @@ def seconds_by_rows(axes: Axes, table: pd.DataFrame, kind: str, session_seconds:
         axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     title = "Cold, with the start of Spark" if kind == "cold" else "Warm"
     _plain(axes, f"Seconds by rows: {title}")
+
+
+def addresses_over_time(axes: Axes, table: pd.DataFrame) -> None:
+    """Bars: which task held which GPU address, and when. A lane is an address; a bar is as high as the task's share of it.
+
+    table: a row a task, with address, stage, task, began and ended (seconds on one clock); the share is one over the most
+    tasks of the stage that held an address at once
+    """
+    table = table.sort_values("began", ignore_index=True)
+    lanes = sorted(table["address"].unique(), key=lambda address: (len(address), address), reverse=True)
+    zero, reach = table["began"].min(), table["ended"].max() - table["began"].min()
+    for stage, tasks in table.groupby("stage", sort=False):
+        rows = tasks.groupby("address", group_keys=False)[["began", "ended"]].apply(_rows)
+        most = rows.max() + 1
+        for row, held in zip(rows[tasks.index], tasks.itertuples(), strict=True):
+            bottom = lanes.index(held.address) + 0.8 * row / most - 0.4
+            bar = {"height": 0.8 / most, "align": "edge", "edgecolor": "white", "linewidth": 1.2}
+            axes.barh(bottom, held.ended - held.began, left=held.began - zero, color=STAGE_COLOURS.get(stage, INK), **bar)
+            middle = (held.began + held.ended) / 2 - zero
+            axes.text(middle, bottom + 0.4 / most, held.task, ha="center", va="center", fontsize=8, color="white")
+        label = f"{stage}: {most} at once on an address" if most > 1 else f"{stage}: alone on an address"
+        axes.barh(0, 0, color=STAGE_COLOURS.get(stage, INK), label=label)
+    for lane in range(len(lanes)):
+        axes.axhspan(lane - 0.4, lane + 0.4, color=INK, alpha=0.06, linewidth=0, zorder=0)
+    axes.set_yticks(range(len(lanes)), [f'address "{address}"' for address in lanes], fontsize=9)
+    axes.set_ylim(-0.5, len(lanes) - 0.5)
+    axes.set_xlim(-0.01 * reach, 1.01 * reach)
+    axes.set_xlabel("seconds since the first task began (the number in a bar is the task's)", fontsize=8)
+    axes.legend(ncols=2, fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2)
+    _plain(axes, "Which task held which address")
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def _rows(spans: pd.DataFrame) -> pd.Series:
+    """The lowest row for each span in which no earlier one still lasts: the highest row is one less than the most at once."""
+    ends: list[float] = []
+    found = {}
+    for span in spans.sort_values("began").itertuples():
+        row = next((row for row, end in enumerate(ends) if end <= span.began), len(ends))
+        ends[row : row + 1] = [span.ended]
+        found[span.Index] = row
+    return pd.Series(found)
 
 
 def _name_bars(axes: Axes, shown: pd.DataFrame) -> None:

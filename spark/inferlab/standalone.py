@@ -4,6 +4,7 @@ It is the cluster of Compose without containers: the same daemons, the same sett
 in the storage, so that another process can say so or end it. This module knows no sessions.
 """
 
+import atexit
 import contextlib
 import json
 import os
@@ -54,7 +55,9 @@ def up(workers: int = 2, cores: int = 1, memory: str = "2g", pretend_gpus: int =
     Raises `Problem` when a cluster runs already, or a daemon ends before it is ready.
     """
     if workers < 1 or cores < 1 or pretend_gpus < 0:
-        raise Problem(f"{workers} workers with {cores} cores and {pretend_gpus} GPUs cannot be.", "Give 1 or more of the first two.")
+        raise Problem(
+            f"{workers} workers with {cores} cores and {pretend_gpus} GPUs cannot be.", "Give 1 or more of the first two."
+        )
     if running := find():
         raise Problem(f"A cluster runs already: {running.url}.", "Use it, or end it first: inferlab cluster down.")
     down()  # what a crash may have left
@@ -105,6 +108,26 @@ def running(**options) -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
+        down()
+
+
+def for_this_process(**options) -> Cluster:
+    """A cluster that ends with this process; see `up` for the options.
+
+    Asked again, as by a notebook that failed half-way, it first ends the one that this process has started, and no other.
+    Raises `Problem` when another process has started a cluster here.
+    """
+    _end_own()
+    atexit.register(_end_own)
+    _own.append(up(**options))
+    return _own[-1]
+
+
+_own: list[Cluster] = []  # that this process has started for its own length; the last may run
+
+
+def _end_own() -> None:
+    if _own and _noted() == _own[-1]:
         down()
 
 
@@ -161,9 +184,12 @@ def _free(port: int) -> bool:
 
 
 def _is_daemon(pid: int) -> bool:
-    """Whether a process is one of Spark's: after a restart of the machine its number may be somebody else's."""
-    told = subprocess.run(["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return "org.apache.spark.deploy" in told and not told.startswith("Z")
+    """Whether a process is a master or a worker: after a restart of the machine its number may be somebody else's."""
+    told = subprocess.run(
+        ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
+    # A driver is one of Spark's too, org.apache.spark.deploy.SparkSubmit, and must not be ended for a daemon.
+    return any(name in told for name in daemon.CLASSES.values()) and not told.startswith("Z")
 
 
 def _end(pids: tuple[int, ...] | list[int]) -> None:
