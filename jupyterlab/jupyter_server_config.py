@@ -29,3 +29,6 @@ if not workspaces.list_workspaces():
 
 # The status bar shows the memory of the server and all it started, Spark's too, beside what there is.
 c.ResourceUseDisplay.mem_limit = int(os.environ.get("MEM_LIMIT", machine.memory()))
+
+# A password beside the token; Compose hands on what `.env` says.
+c.PasswordIdentityProvider.hashed_password = os.environ.get("LAB_PASSWORD_HASH", "")

@@ -16,7 +16,9 @@ def addresses() -> list[str]:
         return [str(index) for index in range(pretended)]
     if not shutil.which("nvidia-smi"):
         return []
-    told = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, check=False
+    )
     return told.stdout.split() if told.returncode == 0 else []
 
 

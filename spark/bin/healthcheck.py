@@ -5,6 +5,7 @@ healthcheck.py master|worker|jupyterlab        inside its own container
 """
 
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -28,7 +29,7 @@ def check(role: str) -> str:
         return f"ALIVE, {len(alive)} workers, {told['coresused']} of {told['cores']} cores in use"
     if role == "worker":
         # A worker goes on answering when its master is gone, so only the master can say whether it is part of the cluster.
-        master = ask(f"{told['masterwebuiurl'].rstrip('/')}/json/")
+        master = ask(f"{os.environ['INFERLAB_MASTER_PAGE']}/json/")
         states = {worker["id"]: worker["state"] for worker in master["workers"]}
         if states.get(told["id"]) != "ALIVE":
             raise SystemExit(f"the master says of this worker: {states.get(told['id'], 'unknown')}")

@@ -75,7 +75,8 @@ def _serve(role: str) -> None:
     """Become the daemon, with what Compose has put into the environment."""
     if role == "master":
         secret.make()
-        words, settings = ["--host", os.environ["INFERLAB_MASTER_HOST"], "--port", "7077", "--webui-port", "8080"], {}
+        words = ["--host", os.environ["INFERLAB_MASTER_HOST"], "--port", "7077", "--webui-port", "8080"]
+        settings = {"spark.ui.reverseProxyUrl": os.environ["INFERLAB_PUBLIC_PAGE"]}  # where workers' pages lead back to
     else:
         settings = gpu_settings()
         cores, memory = os.environ["SPARK_WORKER_CORES"], os.environ["SPARK_WORKER_MEMORY"]

@@ -1,6 +1,6 @@
 """Live progress of Spark's jobs in the cell that runs them, for a person who has the notebook open in a browser.
 
-A thread looks at Spark twice a second while a cell runs, from half a second on, so that a quick cell stays as it is; a line
+A thread looks at Spark once a second while a cell runs, from half a second on, so that a quick cell stays as it is; a line
 stays when the cell ends. For papermill, nbconvert, scripts and terminals there is nothing: no thread, no event. It must
 never disturb the cell: whatever goes wrong here ends the display and nothing else. What is said stands in `panel`.
 """
@@ -17,7 +17,8 @@ from pyspark.sql import SparkSession
 from inferlab import panel, progress
 from inferlab.sparkjobs import Snapshot, Watch
 
-EVERY = 0.5  # seconds between two looks, and the length of work from which it is worth a line
+WORTH = 0.5  # seconds of work from which on it is shown, and leaves a line
+PERIOD = 1.0  # seconds between two looks, which is how often executors tell; a look takes 6 ms of one core
 PATIENCE = 5.0  # seconds that a cell's end waits for the last look at most
 FORGIVEN = 3  # looks that may fail in a row: one may come while Spark is writing
 
@@ -27,7 +28,7 @@ _attached: "_Attached | None" = None
 def attach(spark: SparkSession, waiting: Callable[[], str] | None = None) -> bool:
     """From now on, also in the cell that runs now, show what this session does. Returns whether anybody looks on.
 
-    waiting: says who holds the cores, or why there are none; asked from another thread, twice a second, while a job
+    waiting: says who holds the cores, or why there are none; asked from another thread, once a second, while a job
         waits and no executor has come
     """
     global _attached  # noqa: PLW0603 (one notebook has one Spark)
@@ -92,7 +93,7 @@ class _Cell:
 
     def _follow(self) -> None:
         try:
-            if not self._ended.wait(EVERY):
+            if not self._ended.wait(WORTH):
                 self._finish(*self._watch())
         except Exception:
             pass  # the cell must not notice; Spark may have been stopped under the display
@@ -113,12 +114,14 @@ class _Cell:
                 self._draw(snapshot)
             if ended or failures == FORGIVEN:
                 return snapshot, ended and not failures
-            self._ended.wait(EVERY)
+            self._ended.wait(PERIOD)
 
     def _draw(self, snapshot: Snapshot) -> None:
+        if self._history and snapshot.rows < self._history[-1][1]:
+            self._history.clear()  # a first Python step has come: from now on its rows count, and no longer what is read
         self._history.append((snapshot.time, snapshot.rows))
         bars = progress.open_bars()
-        if self._ended.is_set() or not (self._handle or bars or snapshot.seconds >= EVERY):
+        if self._ended.is_set() or not (self._handle or bars or snapshot.seconds >= WORTH):
             return
         idle = any(job.waiting for job in snapshot.jobs) and not snapshot.cores
         why = self._waiting() if idle and self._waiting else ""
@@ -127,7 +130,7 @@ class _Cell:
         self._send(panel.draw(head, shown, why, sum(job.done for job in snapshot.jobs), snapshot.rows))
 
     def _finish(self, snapshot: Snapshot | None, complete: bool) -> None:
-        if snapshot is not None and snapshot.seconds >= EVERY:
+        if snapshot is not None and snapshot.seconds >= WORTH:
             unended = "still running" if complete else "running when Spark stopped"
             # An interrupt cancels jobs, but Spark may write that down later.
             said = panel.finished(snapshot, self._stopped, "stopped" if self._stopped == "stopped" else unended)

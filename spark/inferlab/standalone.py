@@ -4,7 +4,6 @@ It is the cluster of Compose without containers: the same daemons, the same sett
 in the storage, so that another process can say so or end it. This module knows no sessions.
 """
 
-import atexit
 import contextlib
 import json
 import os
@@ -70,8 +69,10 @@ def up(workers: int = 2, cores: int = 1, memory: str = "2g", pretend_gpus: int =
         pids.append(_start(role, len(pids), words, settings or {}, pretend_gpus))
 
     try:
-        start("master", "--host", HOST, "--port", str(port), "--webui-port", str(port - PORT + 8080))
-        _wait(lambda: master.ask(master.page(url)).status == "ALIVE", pids, "master")
+        ports = ("--port", str(port), "--webui-port", str(port - PORT + 8080))
+        # A port that somebody takes in this moment is an end, and not a reason to be found elsewhere.
+        start("master", "--host", HOST, *ports, settings={"spark.port.maxRetries": "0"})
+        _wait(lambda: (told := master.ask(master.page(url))).status == "ALIVE" and told.url == url, pids, "master")
         gpus = daemon.gpu_settings({daemon.PRETENDED: str(pretend_gpus)})
         for number in range(workers):
             work = ("--work-dir", str(folder / "work" / str(number)), "--webui-port", "0", "--host", HOST)
@@ -112,23 +113,29 @@ def running(**options) -> Iterator[Cluster]:
 
 
 def for_this_process(**options) -> Cluster:
-    """A cluster that ends with this process; see `up` for the options.
+    """A cluster that ends when this process does, however that comes about; see `up` for the options.
 
     Asked again, as by a notebook that failed half-way, it first ends the one that this process has started, and no other.
     Raises `Problem` when another process has started a cluster here.
     """
-    _end_own()
-    atexit.register(_end_own)
-    _own.append(up(**options))
-    return _own[-1]
+    while _guards:
+        _guards.pop().communicate()
+    cluster, quiet = up(**options), subprocess.DEVNULL
+    line = [sys.executable, "-c", GUARD, repr(cluster)]
+    guard = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True)
+    _guards.append(guard)
+    return cluster
 
 
-_own: list[Cluster] = []  # that this process has started for its own length; the last may run
-
-
-def _end_own() -> None:
-    if _own and _noted() == _own[-1]:
-        down()
+# `atexit` would not do: a kernel that has a Spark is killed before it comes to that.
+GUARD = """
+import sys
+sys.stdin.read()  # until the other end closes, with the process that has it
+from inferlab import standalone
+if repr(standalone.find()) == sys.argv[1]:
+    standalone.down()
+"""
+_guards: list[subprocess.Popen] = []
 
 
 def _folder() -> Path:

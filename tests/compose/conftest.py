@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -72,7 +73,7 @@ class Cluster:
 
     def down(self) -> None:
         """Leave nothing: no container, no volume, no file."""
-        self.compose("--profile", "gpu", "down", "--volumes", "--remove-orphans", "--timeout", "5", "--rmi", "local")
+        self.compose("--profile", "gpu", "down", "--volumes", "--remove-orphans", "--timeout", "5")
 
     def compose(self, *words: str, check: bool = True, given: str | None = None, timeout: float = 600, **settings: str) -> str:
         """Run docker compose; returns what it printed."""
@@ -136,12 +137,6 @@ def get(address: str) -> tuple[int, str]:
         return error.code, error.read().decode(errors="replace")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def storage_folder(tmp_path_factory) -> Path:
-    """Instead of the storage of the other tests: here it belongs to the containers."""
-    return tmp_path_factory.mktemp("compose")
-
-
 @pytest.fixture(scope="session")
 def engine() -> None:
     if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
@@ -149,12 +144,13 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(engine, storage_folder) -> Iterator[Cluster]:
-    started = Cluster(storage_folder)
-    storage_folder.chmod(0o755)
-    storage_folder.parent.chmod(0o755)  # pytest's folder is closed to others, and the containers' user is one
-    try:
-        started.up()
-        yield started
-    finally:
-        started.down()
+def cluster(engine) -> Iterator[Cluster]:
+    # Not pytest's own folder, which is closed to others: the containers' user must be able to remove what is in it.
+    with tempfile.TemporaryDirectory(prefix="inferlab-compose-") as folder:
+        Path(folder).chmod(0o755)
+        started = Cluster(Path(folder))
+        try:
+            started.up()
+            yield started
+        finally:
+            started.down()

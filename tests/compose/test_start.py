@@ -26,7 +26,7 @@ def test_a_healthy_start_logs_no_warning(cluster):
 
 def test_the_sample_is_there_without_a_download(cluster):
     assert len(list((cluster.storage / "data" / "flowers").glob("*/*.jpg"))) == 1000
-    assert json.loads((cluster.storage / "models" / "flowers" / "bundle.json").read_text())["accuracy"] > 0.9
+    assert json.loads((cluster.storage / "models" / "flowers" / "bundle.json").read_text())["about"]["accuracy"] > 0.9
 
 
 def test_the_doctor_finds_the_cluster_fit(cluster):

@@ -99,9 +99,8 @@ def test_two_jobs_at_once_are_two_lines_and_the_one_without_a_core_waits(spark, 
     whole = spark.range(0, 4 * BATCH, 1, 4).mapInArrow(step, "id long")
     watch = Watch(spark, time.time())
     with side_by_side(spark, whole.collect, spark.range(0, 10, 1, 2).collect) as answers:
-        seen = until(watch, lambda now: sorted(line.mood for line in panel.lines(now)) == ["run", "wait"])
-        told = {line.mood: line.told for line in panel.lines(seen)}
-        assert told == {"run": "0 of 4 tasks, 2 running", "wait": "0 of 2 tasks, waiting for a free core"}
+        told = {"run": "0 of 4 tasks, 2 running", "wait": "0 of 2 tasks, waiting for a free core"}
+        until(watch, lambda now: {line.mood: line.told for line in panel.lines(now)} == told)
         for door in doors:
             release(door)
         assert [len(answer.result()) for answer in answers] == [4 * BATCH, 10]
@@ -203,9 +202,9 @@ def test_an_open_notebook_sees_it_live_and_a_line_stays(open_notebook, gates):
         f"def step(batches):\n    yield from batches\n    open({str(door)!r}).read()\n"
         "df = spark.range(0, 100, 1, 1).mapInArrow(step, 'id long')"
     )
-    open_notebook("live.EVERY = 100  # seconds")
+    open_notebook("live.WORTH = 100  # seconds")
     assert displays(open_notebook("spark.range(3).count() and None")) == []  # a cell that is shorter than this stays as it is
-    open_notebook("live.EVERY = 0.5")
+    open_notebook("live.WORTH = 0.5")
 
     first, *_, last = displays(open_notebook(f"{released}; df.count()"))
     assert first["type"] == "display_data"
