@@ -5,6 +5,7 @@ kept apart from other JupyterLabs of that person, and begins as `first_page.json
 """
 
 import os
+import warnings
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_dir
@@ -32,3 +33,14 @@ c.ResourceUseDisplay.mem_limit = int(os.environ.get("MEM_LIMIT", machine.memory(
 
 # A password beside the token; Compose hands on what `.env` says.
 c.PasswordIdentityProvider.hashed_password = os.environ.get("LAB_PASSWORD_HASH", "")
+
+
+def forget_the_kernel(model, **_) -> None:
+    """Save a notebook without the version of the Python that it met: a notebook that was only opened stays the same file."""
+    if model["type"] == "notebook" and "language_info" in model["content"]["metadata"]:
+        language = model["content"]["metadata"]["language_info"]
+        model["content"]["metadata"]["language_info"] = {"name": language["name"]} if "name" in language else {}
+
+
+c.FileContentsManager.pre_save_hook = forget_the_kernel
+warnings.filterwarnings("ignore", "Overriding existing pre_save_hook")  # Jupyter reads this file for the server and for the lab

@@ -262,8 +262,9 @@ def _title() -> str:
 
 def _public_page(spark: SparkSession) -> str:
     """Where a person on the host opens the master's page, which is not where a container finds it."""
-    told = os.environ.get("INFERLAB_PUBLIC_PAGE") or spark.sparkContext.getConf().get("spark.ui.reverseProxyUrl")
-    return (told or masters.page(spark.sparkContext.master)).rstrip("/")
+    url = spark.sparkContext.master
+    told = os.environ.get("INFERLAB_PUBLIC_PAGE") if masters.named_by_environment(url) else None
+    return (told or spark.sparkContext.getConf().get("spark.ui.reverseProxyUrl") or masters.page(url)).rstrip("/")
 
 
 def _standalone(url: str) -> bool:

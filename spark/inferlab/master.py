@@ -118,14 +118,21 @@ class Master:
 
 
 def page(master_url: str) -> str:
-    """Where the master's page is: `INFERLAB_MASTER_PAGE`, else as far from 8080 as the master's port is from 7077.
+    """Where the master's page is: as far from 8080 as the master's port is from 7077.
 
     "spark://127.0.0.1:7078" -> "http://127.0.0.1:8081"
+    The environment knows better for the cluster that it names itself: `INFERLAB_MASTER_PAGE` with `SPARK_MASTER`.
     """
-    if told := os.environ.get("INFERLAB_MASTER_PAGE"):
+    told = os.environ.get("INFERLAB_MASTER_PAGE")
+    if told and named_by_environment(master_url):
         return told.rstrip("/")
     host, port = addresses(master_url)[0]
     return f"http://{host}:{port - PORT + PAGE_PORT}"
+
+
+def named_by_environment(master_url: str) -> bool:
+    """Whether what the environment says of a cluster is about this one: `SPARK_MASTER` names no other."""
+    return os.environ.get("SPARK_MASTER", "") in ("", master_url)
 
 
 def addresses(master_url: str) -> list[tuple[str, int]]:

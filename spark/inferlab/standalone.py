@@ -62,6 +62,7 @@ def up(workers: int = 2, cores: int = 1, memory: str = "2g", pretend_gpus: int =
     down()  # what a crash may have left
     port = next(port for port in range(PORT, PORT + 100) if _free(port) and _free(port - PORT + 8080))
     url, folder = f"spark://{HOST}:{port}", _folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret.make()
     pids: list[int] = []
 
@@ -139,13 +140,12 @@ _guards: list[subprocess.Popen] = []
 
 
 def _folder() -> Path:
-    folder = storage.root() / ".cluster"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
+    # Containers share the storage and not the processes, whose numbers mean nothing elsewhere.
+    return storage.root() / ".cluster" / storage.host()
 
 
 def _note() -> Path:
-    return storage.root() / ".cluster" / "cluster.json"
+    return _folder() / "cluster.json"
 
 
 def _noted() -> Cluster | None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from inferlab import engines, storage
 from inferlab.engines import Payload, Predict, Spec
+from inferlab.errors import Problem
 from inferlab.media import Rejected, image, read
 
 MAX_PREDICTORS = 4
@@ -85,6 +86,7 @@ class Answers:
         return {"label": label, "score": score, "error": self.errors}
 
 
+_gpu: dict[str, str] = {}  # "addresses": what this process was restricted to
 _predictors: dict[tuple, tuple[str, Predict]] = {}  # slot -> (SHA-256, predictor), oldest use first
 
 
@@ -158,7 +160,7 @@ def claim_gpu() -> str | None:
     """Restrict this process to the GPU that Spark gave its task; without one, change nothing.
 
     Spark names the address in the task's resources and leaves it to the program to use no other. It must happen before
-    a framework is imported.
+    a framework is imported, so a process stays with its first address; `Problem` when Spark gives it another one later.
     """
     if "pyspark" not in sys.modules:  # a plain process, which has no task
         return None
@@ -168,6 +170,11 @@ def claim_gpu() -> str | None:
     if context is None or "gpu" not in context.resources():
         return None
     addresses = ",".join(context.resources()["gpu"].addresses)
+    if _gpu.setdefault("addresses", addresses) != addresses:
+        raise Problem(
+            f"This process computes on GPU {_gpu['addresses']}, and Spark has given its task GPU {addresses}.",
+            "Give each executor one GPU: spark.executor.resource.gpu.amount=1.",
+        )
     os.environ["CUDA_VISIBLE_DEVICES"] = addresses
     os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
     return addresses

@@ -59,6 +59,7 @@ class Cluster:
             "LAB_PORT": str(self.port),
             "LAB_SPARK_PORT": str(self.spark_port),
             "LAB_UID": str(UID),
+            "LAB_JUPYTER_LIMIT": "12g",  # embedded Sparks run in there too, to compare with
         }
         self.first_logs = self.address = ""
 

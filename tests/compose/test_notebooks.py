@@ -63,3 +63,11 @@ def test_a_notebook_says_on_the_cluster_what_it_says_embedded(cluster, run, stem
     assert "FigureCanvas" not in json.dumps(there)
     figures = [output for cell in there.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
     assert len(figures) >= (stem != "02_broadcast_the_weights")
+
+
+def test_gpus_are_rehearsed_beside_the_cluster_and_nothing_of_it_stays(cluster, run):
+    told = "\n".join(text for cell in run("09_rehearse_gpus", "cluster").cells if cell.cell_type == "code" for text in printed(cell))
+    assert "12 tasks, 2 executors, 2 addresses" in told
+    assert "the cluster has ended: True" in told
+    assert "deploy.master.Master" not in cluster.compose("exec", "-T", "jupyterlab", "ps", "-ewwo", "args")
+    assert [app["name"] for app in cluster.master()["activeapps"]] == []

@@ -1,8 +1,10 @@
 """What a person finds after `make up`: everything healthy, the doctor content, the pages where they should be."""
 
+import html
 import json
 import re
 import subprocess
+import urllib.request
 from urllib.parse import urljoin, urlparse
 
 from .conftest import ROOT, SCRIPTS, UID, get
@@ -57,6 +59,18 @@ def test_jupyterlab_asks_for_its_token(cluster):
     assert get(f"{top}/api/terminals?token={token}")[0] == 200
 
 
+def test_a_notebook_that_was_only_opened_and_saved_is_the_same_file(cluster):
+    token = cluster.address.split("token=")[1]
+    address = f"http://127.0.0.1:{cluster.port}/api/contents/notebooks/01_load_the_data.ipynb?token={token}"
+    file = cluster.notebooks / "01_load_the_data.ipynb"
+    before, model = file.read_bytes(), json.loads(get(address)[1])
+    # What JupyterLab does when a kernel has started: it notes all that the kernel says of its language.
+    model["content"]["metadata"]["language_info"] |= {"version": "3.13.0", "file_extension": ".py"}
+    request = urllib.request.Request(address, json.dumps(model).encode(), {"Content-Type": "application/json"}, method="PUT")
+    assert urllib.request.urlopen(request, timeout=20).status == 200
+    assert file.read_bytes() == before
+
+
 def test_a_hashed_password_opens_jupyterlab_too(cluster):
     make = "from jupyter_server.auth import passwd; print(passwd('seven tulips'))"
     hashed = cluster.compose("exec", "-T", "jupyterlab", "python", "-c", make).strip()
@@ -85,7 +99,7 @@ def test_every_page_of_spark_opens_through_one_port(cluster):
 
 def links(path: str, page: str) -> list[str]:
     """Where a page leads to, pages and what they are drawn with; all of it must be below the one port."""
-    found = {urljoin(path, link) for link in re.findall(r'(?:href|src)="([^"#]+)"', page)}
+    found = {urljoin(path, html.unescape(link)) for link in re.findall(r'(?:href|src)="([^"#]+)"', page)}
     addresses = [urlparse(link) for link in sorted(found) if not link.startswith(("javascript:", "data:"))]
     strangers = [
         address for address in addresses if address.netloc and address.hostname not in {"127.0.0.1", "spark.apache.org"}

@@ -6,13 +6,14 @@ Small data and a bundle that nobody trained: what is tested is the way, and each
 import ast
 import re
 import statistics
+import time
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
 
-from inferlab import storage
+from inferlab import master, standalone, storage
 from inferlab.datasets.synthetic import make_flowers
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -27,6 +28,7 @@ RUNS = {
     "02_broadcast_the_weights": {"rows": 16, "large_mb": 20},
     "03_row_and_pandas_udfs": {"rows": 48},
     "04_compare": {"rows": "8,24", "strategies": "row_udf,map_in_arrow", "engines": "openvino", "repeats": 1},
+    "09_rehearse_gpus": {"seconds": 0.3},
     "01_load_the_data_solutions": {"planted": 45},
     "03_row_and_pandas_udfs_solutions": {"rows": 48},
 }
@@ -44,10 +46,11 @@ def run(sample, tmp_path):
 
     def execute(stem: str, **parameters) -> str:
         source = NOTEBOOKS / ("solutions" if stem.endswith("_solutions") else ".") / f"{stem}.ipynb"
+        known = papermill.inspect_notebook(source)
         done = papermill.execute_notebook(
             source,
             tmp_path / "done.ipynb",
-            {**SMALL, **RUNS.get(stem, {}), **parameters},
+            {**{name: value for name, value in SMALL.items() if name in known}, **RUNS.get(stem, {}), **parameters},
             cwd=tmp_path,
             kernel_name="python3",
             progress_bar=False,
@@ -114,6 +117,43 @@ def test_the_comparison_computes_every_row_and_catches_show_1(run, tmp_path):
     assert {file.name for file in (tmp_path / "out").iterdir()} >= {"run.json", "timings.parquet", "comparison.png"}
 
 
+def test_gpus_are_rehearsed_shared_and_alone_and_the_cluster_is_ended(run):
+    told = run("09_rehearse_gpus")
+    assert '{"name": "gpu", "addresses": ["0", "1"]}' in told
+    assert "12 tasks, 2 executors, 2 addresses" in told
+    assert "most tasks at once on one address: 2" in told
+    assert row(told, "decode") == [2]
+    assert row(told, "predict") == [1]
+    assert told.count("not set") >= 2  # each executor has a worker of its own, and Spark has set nothing there
+    assert "Each executor wants 3 GPU, and no worker has more than 2." in told
+    assert "the cluster has ended: True" in told
+
+
+def test_a_rehearsal_that_failed_halfway_can_be_run_again_and_leaves_no_cluster(tmp_path):
+    notebook = nbformat.read(NOTEBOOKS / "09_rehearse_gpus.ipynb", 4)
+    (session,) = [
+        index for index, cell in enumerate(notebook.cells) if "cluster.session(" in cell.source and "Problem" not in cell.source
+    ]
+    begun = [cell.source for cell in notebook.cells[: session + 1] if cell.cell_type == "code"]
+    failing = ["first = running", *begun, "assert running != first", "spark.range(4).count()", "raise OSError('half-way')"]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in [*begun, *failing]]
+    nbformat.write(notebook, tmp_path / "twice.ipynb")
+    with pytest.raises(papermill.PapermillExecutionError, match="half-way"):
+        papermill.execute_notebook(tmp_path / "twice.ipynb", tmp_path / "done.ipynb", cwd=tmp_path, progress_bar=False)
+    deadline = time.monotonic() + 30
+    while standalone.find():  # it ends just after the kernel
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_rehearsal_leaves_a_cluster_of_somebody_else_alone(run):
+    with standalone.running(workers=1) as theirs:
+        with pytest.raises(papermill.PapermillExecutionError) as caught:
+            run("09_rehearse_gpus")
+        assert caught.value.evalue.startswith(f"A cluster runs already: {theirs.url}.")
+        assert [worker.alive for worker in master.ask(theirs.page).workers] == [True]
+
+
 @pytest.mark.parametrize("stem", [path.stem for path in SOLUTIONS])
 def test_solutions_solve_their_exercises(run, stem):
     run(stem)
@@ -126,6 +166,8 @@ def test_solutions_solve_their_exercises(run, stem):
         ("01_load_the_data", {"planted": "many"}, "planted is 'many'."),
         ("02_broadcast_the_weights", {"engine": "abacus"}, "engine is 'abacus'."),
         ("03_row_and_pandas_udfs", {"rows": 3}, "rows is 3."),
+        ("09_rehearse_gpus", {"gpus": 1}, "gpus is 1."),
+        ("09_rehearse_gpus", {"tasks": 7}, "tasks is 7."),
     ],
 )
 def test_a_wrong_parameter_stops_the_notebook_with_a_sentence(run, tmp_path, stem, wrong, sentence):

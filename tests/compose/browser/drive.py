@@ -61,11 +61,11 @@ def first_page(page: Page, url: str) -> dict:
     page.goto(url)
     deadline = time.monotonic() + START
     until(page, f"{FIRST_NOTEBOOK} is open in front", lambda: FIRST_NOTEBOOK in current_tab(page), deadline)
-    until(page, "the file browser shows the lab's folders", lambda: {"notebooks", "share_storages"} <= folders(page), deadline)
     until(page, "a terminal is open", lambda: any("Terminal" in tab for tab in page.evaluate(TABS)), deadline)
     until(page, "the terminal has a prompt", lambda: page.locator(".jp-Terminal .xterm-screen").count() > 0, deadline)
     until(page, "the status bar shows the memory", lambda: "Mem:" in page.inner_text("#jp-main-statusbar"), deadline)
     until(page, "the kernel is ready", lambda: "Idle" in page.inner_text("#jp-main-statusbar"), deadline)
+    until(page, "the file browser shows the lab's folders", lambda: {"notebooks", "share_storages"} <= folders(page), deadline)
     no_question(page)
     memory = next(part for part in page.inner_text("#jp-main-statusbar").splitlines() if part.startswith("Mem:"))
     return {"tabs": [tab for tab in page.evaluate(TABS) if tab], "folders": sorted(folders(page)), "memory": memory}
