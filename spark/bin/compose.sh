@@ -42,6 +42,7 @@ url() {
 up() {
     mkdir -p "$(setting LAB_STORAGE ./share_storages)"
     choose_user
+    if [[ " $* " == *" gpu "* ]]; then LAB_GPU_SHARE=$(setting LAB_GPU_SHARE 0.25); export LAB_GPU_SHARE; fi
     if ! docker compose "$@" up --build --detach --wait; then
         docker compose logs --tail 5 samples >&2 || true
         fail "The cluster did not start. docker compose ps -a says which service, make logs says why."

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pyspark
 from pyspark.sql import SparkSession
 
-from inferlab import daemon, jvm, live, secret, standalone, storage, waiting
+from inferlab import daemon, jvm, live, secret, shares, standalone, storage, waiting
 from inferlab import master as masters
 from inferlab.errors import Problem, first_line
 
@@ -181,31 +181,12 @@ def _start(url: str, app: str, settings: dict[str, str], log: Path) -> SparkSess
     pyspark.SparkContext._ensure_initialized(gateway=gateway)
     conf = pyspark.SparkConf(_jvm=gateway.jvm)  # with what conf/spark-defaults.conf adds
     if _standalone(url):
-        _take_share(conf, url)
+        shares.take(conf, url)
     if _ours(url):
         _tell_secret(conf)
     context = pyspark.SparkContext.getOrCreate(conf)
     context.setLogLevel("ERROR")
     return SparkSession(context)
-
-
-def _take_share(conf: pyspark.SparkConf, url: str) -> None:
-    """Take a part of the cores where nobody said how many: Spark's default is all, and the next notebook would wait."""
-    if conf.contains("spark.cores.max"):
-        return
-    try:
-        cores = masters.ask(masters.page(url)).cores
-    except Problem:
-        return
-    conf.set("spark.cores.max", str(share(cores)))
-
-
-def share(cores: int) -> int:
-    """How many of a cluster's cores one session takes: half, or less where `LAB_NOTEBOOKS_AT_ONCE` is more than 2."""
-    told = os.environ.get("LAB_NOTEBOOKS_AT_ONCE") or "2"
-    if not told.isdigit() or not int(told):
-        raise Problem(f"LAB_NOTEBOOKS_AT_ONCE is {told!r}.", "Give the number of notebooks that compute at once: 1 or more.")
-    return max(1, math.ceil(cores / int(told)))
 
 
 def _tell_secret(conf: pyspark.SparkConf) -> None:

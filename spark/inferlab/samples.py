@@ -4,10 +4,13 @@ Notebooks, `make run` and tests take them from here, so that all of them talk ab
 """
 
 import json
+import os
+import sys
 from pathlib import Path
 
 from inferlab import storage
 from inferlab.datasets.synthetic import MANIFEST, make_flowers
+from inferlab.errors import Problem
 from inferlab.models import training
 from inferlab.models.bundle import DESCRIPTION, Bundle, open_bundle
 
@@ -37,7 +40,28 @@ def model(name: str = NAME) -> Bundle:
     return open_bundle(name)
 
 
-if __name__ == "__main__":
-    storage.results().mkdir(parents=True, exist_ok=True)
-    pictures, bundle = flowers(), model()
+def main() -> None:
+    """Make what is missing, and say what there is. Ends with 2 and a sentence when the storage cannot be written."""
+    try:
+        storage.results().mkdir(parents=True, exist_ok=True)
+        pictures, bundle = flowers(), model()
+    except PermissionError as error:
+        print(f"{_denied(error)}", file=sys.stderr)
+        sys.exit(2)
     print(f"Sample data: {pictures.name}. Sample model: {bundle.name}, accuracy {bundle.about.get('accuracy')}.")
+
+
+def _denied(error: PermissionError) -> Problem:
+    root = storage.root()
+    owner = root.stat() if root.exists() else root.parent.stat()
+    cure = "Make it writable for this user, or set INFERLAB_STORAGE to a folder that is."
+    if owner.st_uid not in (0, os.getuid()):  # as in a container that was built for somebody else
+        cure += (
+            f" In containers: make up; or LAB_UID={owner.st_uid} and LAB_GID={owner.st_gid} in .env, and docker compose build."
+        )
+    what = f"User {os.getuid()} may not write {error.filename or root}; the storage belongs to user {owner.st_uid}."
+    return Problem(what, cure)
+
+
+if __name__ == "__main__":
+    main()

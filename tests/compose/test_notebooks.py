@@ -66,7 +66,8 @@ def test_a_notebook_says_on_the_cluster_what_it_says_embedded(cluster, run, stem
 
 
 def test_gpus_are_rehearsed_beside_the_cluster_and_nothing_of_it_stays(cluster, run):
-    told = "\n".join(text for cell in run("09_rehearse_gpus", "cluster").cells if cell.cell_type == "code" for text in printed(cell))
+    cells = [cell for cell in run("09_rehearse_gpus", "cluster").cells if cell.cell_type == "code"]
+    told = "\n".join(text for cell in cells for text in printed(cell))
     assert "12 tasks, 2 executors, 2 addresses" in told
     assert "the cluster has ended: True" in told
     assert "deploy.master.Master" not in cluster.compose("exec", "-T", "jupyterlab", "ps", "-ewwo", "args")

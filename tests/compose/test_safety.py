@@ -78,3 +78,14 @@ def test_the_secret_is_long_and_for_its_owner_only(cluster):
     command_lines = cluster.compose("exec", "-T", "spark-worker", "ps", "-eo", "args")
     secret = cluster.compose("exec", "-T", "spark-worker", "cat", "/run/spark-secret/secret").strip()
     assert secret not in command_lines
+
+
+def test_a_storage_that_may_not_be_written_is_a_sentence(cluster, tmp_path):
+    image = cluster.inspect(cluster.containers("samples")[0])["Config"]["Image"]
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "storage").chmod(0o555)
+    words = ["docker", "run", "--rm", "--volume", f"{tmp_path}/storage:/lab/share_storages", image]
+    done = subprocess.run([*words, "python", "-m", "inferlab.samples"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"User {UID} may not write /lab/share_storages/results; the storage belongs to user ")
+    assert "Traceback" not in done.stderr

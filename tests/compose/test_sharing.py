@@ -2,7 +2,7 @@
 
 import json
 
-from .conftest import Cluster
+from .conftest import SCRIPTS, Cluster
 
 
 def test_the_second_notebook_computes_and_the_third_is_told_who_holds_the_cores(cluster: Cluster):
@@ -37,6 +37,9 @@ def test_made_up_gpus_are_handed_out_by_the_real_mechanism(cluster: Cluster):
         seen = json.loads(cluster.python("hosts.py", "0.5").splitlines()[-1])
         assert {address for task in seen for address in task["gpus"]} <= {"0", "1"}
         assert all(len(task["gpus"]) == 1 for task in seen)
+        words = ["exec", "-T", "-e", "LAB_GPU_SHARE=0.5", "jupyterlab", "python", "-"]
+        unasked = json.loads(cluster.compose(*words, given=(SCRIPTS / "hosts.py").read_text()).splitlines()[-1])
+        assert {(task["host"], *task["gpus"]) for task in unasked} == {(task["host"], a) for task in unasked for a in "01"}
     finally:
         cluster.compose("up", "--detach", "--wait", "spark-worker")
     assert json.loads(cluster.python("hosts.py").splitlines()[-1])[0]["gpus"] == []

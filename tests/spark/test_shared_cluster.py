@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inferlab import cluster, master, standalone
+from inferlab import master, shares, standalone
 from inferlab.errors import Problem
 
 pytestmark = pytest.mark.timeout(240)
@@ -152,11 +152,11 @@ def examined(url: str) -> tuple[dict, int]:
 )
 def test_a_share_is_rounded_up_and_at_least_one_core(monkeypatch, cores, at_once, share):
     monkeypatch.setenv("LAB_NOTEBOOKS_AT_ONCE", at_once)
-    assert cluster.share(cores) == share
+    assert shares.cores(cores) == share
 
 
 @pytest.mark.parametrize("told", ["0", "many", "-1"])
 def test_a_share_of_no_number_is_a_problem(monkeypatch, told):
     monkeypatch.setenv("LAB_NOTEBOOKS_AT_ONCE", told)
     with pytest.raises(Problem, match="LAB_NOTEBOOKS_AT_ONCE"):
-        cluster.share(4)
+        shares.cores(4)
