@@ -1,6 +1,7 @@
 """The doctor finds a healthy Spark healthy, and each sickness with its cure, without importing TensorFlow."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -101,10 +102,18 @@ def test_too_little_memory_and_disk_are_findings_with_cures(spark, monkeypatch):
     assert "INFERLAB_STORAGE" in findings["disk"].cure
 
 
-def test_the_largest_model_in_the_storage_counts(spark, bundle):
+def test_the_largest_model_in_the_storage_counts(spark, bundle, monkeypatch, tmp_path):
+    monkeypatch.setenv("INFERLAB_STORAGE", str(tmp_path))
     seen = [{"host": "a", "parent": 1, "memory": 4 * 10**9}]
-    assert f"the model {resources._largest_model()[0]} take 0.7 GB" in resources.memory(spark, seen).found
-    assert resources._largest_model()[1] >= bundle.graph.stat().st_size
+    shutil.copytree(bundle.folder, tmp_path / "models" / "small")
+    assert "the model small take 0.7 GB" in resources.memory(spark, seen).found
+    shutil.copytree(bundle.folder, tmp_path / "models" / "large")
+    with (tmp_path / "models" / "large" / bundle.graph.name).open("r+b") as graph:
+        graph.truncate(500 * 10**6)
+    finding = resources.memory(spark, seen)
+    assert "the model large take" in finding.found
+    assert not finding.ok
+    assert finding.cure
 
 
 def test_a_worker_without_scratch_is_a_finding_with_a_cure():
