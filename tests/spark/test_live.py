@@ -98,12 +98,14 @@ def test_two_jobs_at_once_are_two_lines_and_the_one_without_a_core_waits(spark, 
     step = gated([str(door) for door in doors])
     whole = spark.range(0, 4 * BATCH, 1, 4).mapInArrow(step, "id long")
     watch = Watch(spark, time.time())
-    with side_by_side(spark, whole.collect, spark.range(0, 10, 1, 2).collect) as answers:
-        told = {"run": "0 of 4 tasks, 2 running", "wait": "0 of 2 tasks, waiting for a free core"}
-        until(watch, lambda now: {line.mood: line.told for line in panel.lines(now)} == told)
-        for door in doors:
-            release(door)
-        assert [len(answer.result()) for answer in answers] == [4 * BATCH, 10]
+    with side_by_side(spark, whole.collect) as [first]:
+        until(watch, lambda now: [line.told for line in panel.lines(now)] == ["0 of 4 tasks, 2 running"])
+        with side_by_side(spark, spark.range(0, 10, 1, 2).collect) as [second]:  # now there is no core for it
+            told = {"run": "0 of 4 tasks, 2 running", "wait": "0 of 2 tasks, waiting for a free core"}
+            until(watch, lambda now: {line.mood: line.told for line in panel.lines(now)} == told)
+            for door in doors:
+                release(door)
+            assert [len(answer.result()) for answer in (first, second)] == [4 * BATCH, 10]
 
 
 def test_a_failed_job_is_shown_as_failed(spark):
