@@ -25,9 +25,9 @@ def take(conf: pyspark.SparkConf, url: str) -> None:
         told = master.ask(master.page(url))
     except Problem:
         return
-    gpus = sum(len(worker.gpus) for worker in told.alive)
-    if gpus and os.environ.get(GPU_SHARE) and not conf.contains("spark.executor.resource.gpu.amount"):
-        _take_gpus(conf, gpus)
+    hosts = [worker for worker in told.alive if worker.gpus]
+    if hosts and os.environ.get(GPU_SHARE) and not conf.contains("spark.executor.resource.gpu.amount"):
+        _take_gpus(conf, sum(len(host.gpus) for host in hosts), sum(host.cores for host in hosts))
     elif not conf.contains("spark.cores.max"):
         conf.set("spark.cores.max", str(cores(told.cores)))
 
@@ -52,11 +52,11 @@ def tasks_a_gpu() -> int:
     return int(1 / share)
 
 
-def _take_gpus(conf: pyspark.SparkConf, gpus: int) -> None:
+def _take_gpus(conf: pyspark.SparkConf, gpus: int, cores: int) -> None:
     """One executor for each GPU, with a core for each task that shares it: an address then never changes in a process."""
     tasks = tasks_a_gpu()
     conf.set("spark.executor.resource.gpu.amount", "1").set("spark.task.resource.gpu.amount", os.environ[GPU_SHARE])
     if not conf.contains("spark.executor.cores"):
         conf.set("spark.executor.cores", str(tasks))
     if not conf.contains("spark.cores.max"):
-        conf.set("spark.cores.max", str(tasks * gpus))
+        conf.set("spark.cores.max", str(min(tasks * gpus, cores)))

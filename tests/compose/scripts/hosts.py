@@ -13,9 +13,13 @@ import pyarrow as pa
 
 from inferlab import cluster
 
-wanted = {}
+# No task begins before every executor is there: else those that start first do all the work.
+wanted = {
+    "spark__scheduler__minRegisteredResourcesRatio": "1",
+    "spark__scheduler__maxRegisteredResourcesWaitingTime": "60s",
+}
 if len(sys.argv) > 1:
-    wanted = {"spark__executor__resource__gpu__amount": "1", "spark__task__resource__gpu__amount": sys.argv[1]}
+    wanted |= {"spark__executor__resource__gpu__amount": "1", "spark__task__resource__gpu__amount": sys.argv[1]}
 spark = cluster.session(app="hosts", **wanted)
 
 
