@@ -21,7 +21,7 @@ run: .venv/lab.stamp ## from a bare clone to the comparison chart, on this machi
 	@printf '\nChart:    %s\nNotebook: %s\n          %s\n' \
 		$(RESULTS)/run/comparison.png $(RESULTS)/run/04_compare.ipynb $(RESULTS)/run/04_compare.html
 
-test: .venv/dev.stamp ## all tests that need no Docker: about 12 minutes
+test: .venv/dev.stamp ## all tests that need no Docker: about 13 minutes
 	$(BIN)/python -m pytest --ignore tests/compose
 	$(BIN)/python -m inferlab.samples
 	cd notebooks && ../$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax 00_check_the_lab.ipynb 01_load_the_data.ipynb
