@@ -7,9 +7,10 @@ On a machine without Docker `make lab` starts JupyterLab itself, on the loopback
 """
 
 import os
-import secrets
 import sys
 from pathlib import Path
+
+from inferlab import secret
 
 HERE = Path(__file__).parent
 
@@ -18,11 +19,7 @@ def token() -> str:
     """`LAB_TOKEN`, else the one of earlier starts, else a new one in the volume of the lab's home."""
     if chosen := os.environ.get("LAB_TOKEN", "").strip():
         return chosen
-    file = Path.home() / ".lab-token"
-    if not file.is_file():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(24), encoding="ascii")
-    return file.read_text(encoding="ascii").strip()
+    return secret.kept(Path.home() / ".lab-token")
 
 
 if sys.argv[1:] == ["--token"]:

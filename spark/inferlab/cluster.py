@@ -147,7 +147,7 @@ def threads_per_task(spark: SparkSession) -> int:
 
 def _where(url: str) -> dict[str, str]:
     """Settings that follow from where Spark runs."""
-    options = os.environ.get("INFERLAB_JVM_OPTIONS") or jvm.options()
+    options, ours = os.environ.get("INFERLAB_JVM_OPTIONS") or jvm.options(), _ours(url)
     found = {"spark.driver.extraJavaOptions": options} if options else {}
     if url.startswith("local") or _here(url):
         os.environ["PYSPARK_PYTHON"] = sys.executable  # the Python that has the packages, whatever the PATH says
@@ -159,10 +159,10 @@ def _where(url: str) -> dict[str, str]:
         # Its default is a folder inside the installed package.
         os.environ.setdefault("SPARK_WORKER_DIR", str(storage.scratch() / "spark-work"))
         os.environ["SPARK_SCALA_VERSION"] = "2.13"
-    if options and (url.startswith("local-cluster") or _here(url) or _ours(url)):
+    if options and (url.startswith("local-cluster") or _here(url) or ours):
         found["spark.executor.extraJavaOptions"] = options
     conf = os.environ.get("SPARK_CONF_DIR")
-    if _ours(url) and (conf is None or Path(conf) == daemon.DEFAULTS.parent):
+    if ours and (conf is None or Path(conf) == daemon.DEFAULTS.parent):
         # A folder with files on the class path would switch the class-data archive off: the settings are named instead.
         os.environ.pop("SPARK_CONF_DIR", None)
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"--properties-file {daemon.DEFAULTS} pyspark-shell"

@@ -1,7 +1,8 @@
 """The secret that makes a process a part of a standalone cluster: where it lies, and how Spark is told.
 
 Spark takes a secret from a file on Kubernetes only, and a setting would be seen in the list of processes. A standalone worker
-hands the secret to its executors in their environment, so masters, workers and drivers are given it the same way.
+hands the secret to its executors in their environment, so masters and workers are given it the same way; a driver takes it in
+its configuration only (`cluster`).
 """
 
 import os
@@ -22,14 +23,19 @@ def file() -> Path:
 
 def make() -> Path:
     """Make the secret when there is none yet, readable by its owner only."""
-    place = file()
+    kept(file())
+    return file()
+
+
+def kept(place: Path) -> str:
+    """What a file keeps secret: made at random when it is missing, whole or not at all, readable by its owner only."""
     if not place.is_file():
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = place.with_name(f".{place.name}.{os.getpid()}")
         partial.touch(mode=0o600)
         partial.write_text(secrets.token_hex(32), encoding="ascii")
         os.replace(partial, place)
-    return place
+    return place.read_text(encoding="ascii").strip()
 
 
 def environment() -> dict[str, str]:

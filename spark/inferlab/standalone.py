@@ -21,7 +21,6 @@ from inferlab import daemon, master, secret, storage
 from inferlab.errors import Problem
 
 HOST = "127.0.0.1"
-PORT = 7077
 PATIENCE = 60  # seconds until every worker has registered: 4 on a quiet machine
 GRACE = 10  # seconds to end before being killed
 
@@ -60,7 +59,8 @@ def up(workers: int = 2, cores: int = 1, memory: str = "2g", pretend_gpus: int =
     if running := find():
         raise Problem(f"A cluster runs already: {running.url}.", "Use it, or end it first: inferlab cluster down.")
     down()  # what a crash may have left
-    port = next(port for port in range(PORT, PORT + 100) if _free(port) and _free(port - PORT + 8080))
+    step = next(step for step in range(100) if _free(master.PORT + step) and _free(master.PAGE_PORT + step))
+    port, page_port = master.PORT + step, master.PAGE_PORT + step
     url, folder = f"spark://{HOST}:{port}", _folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret.make()
@@ -70,7 +70,7 @@ def up(workers: int = 2, cores: int = 1, memory: str = "2g", pretend_gpus: int =
         pids.append(_start(role, len(pids), words, settings or {}, pretend_gpus))
 
     try:
-        ports = ("--port", str(port), "--webui-port", str(port - PORT + 8080))
+        ports = ("--port", str(port), "--webui-port", str(page_port))
         # A port that somebody takes in this moment is an end, and not a reason to be found elsewhere.
         start("master", "--host", HOST, *ports, settings={"spark.port.maxRetries": "0"})
         _wait(lambda: (told := master.ask(master.page(url))).status == "ALIVE" and told.url == url, pids, "master")
@@ -89,7 +89,8 @@ def up(workers: int = 2, cores: int = 1, memory: str = "2g", pretend_gpus: int =
 
 def down() -> bool:
     """End the cluster that runs here. Returns whether there was one."""
-    was_running, noted = find() is not None, _noted()
+    noted = _noted()
+    was_running = noted is not None and _is_daemon(noted.pids[0])
     if noted:
         _end(noted.pids)  # workers may have outlived their master
     _note().unlink(missing_ok=True)
