@@ -72,7 +72,7 @@ def session(master_url: str | None = None, app: str | None = None, **settings: s
         return running
     url = master(master_url)
     os.environ["JAVA_HOME"] = str(jvm.java().parent.parent)
-    if _standalone(url):
+    if masters.is_standalone(url):
         masters.reach(url)
     wanted = {**SETTINGS, **_where(url), **{name.replace("__", "."): value for name, value in settings.items()}}
     log = storage.root() / "logs" / "spark.log"
@@ -106,7 +106,7 @@ def obstacle(spark: SparkSession) -> Problem | None:
         what = f"All {slots(spark)} slots are busy with other jobs of this session."
         return Problem(what, f"Wait for them; they are on {page(spark)}.")
     url, conf = spark.sparkContext.master, spark.sparkContext.getConf()
-    if not _standalone(url):
+    if not masters.is_standalone(url):
         return Problem(f"{url} has given no executor yet.", "Ask the manager of that cluster why.")
     request = waiting.Request(
         application=spark.sparkContext.applicationId,
@@ -128,7 +128,7 @@ def why_nothing_runs(spark: SparkSession) -> str:
 def page(spark: SparkSession) -> str:
     """Where a person opens Spark's page of this session: through the master's port where it stands in for all others."""
     context = spark.sparkContext
-    if _standalone(context.master) and context.getConf().get("spark.ui.reverseProxy", "false") == "true":
+    if masters.is_standalone(context.master) and context.getConf().get("spark.ui.reverseProxy", "false") == "true":
         return f"{_public_page(spark)}/proxy/{context.applicationId}/"
     return context.uiWebUrl or ""
 
@@ -180,7 +180,7 @@ def _start(url: str, app: str, settings: dict[str, str], log: Path) -> SparkSess
         gateway = launch_gateway(conf, popen_kwargs={"stdout": output, "stderr": output})
     pyspark.SparkContext._ensure_initialized(gateway=gateway)
     conf = pyspark.SparkConf(_jvm=gateway.jvm)  # with what conf/spark-defaults.conf adds
-    if _standalone(url):
+    if masters.is_standalone(url):
         shares.take(conf, url)
     if _ours(url):
         _tell_secret(conf)
@@ -217,7 +217,7 @@ def _await_executors(spark: SparkSession) -> None:
 def _granted(spark: SparkSession) -> int:
     """Cores that the master has given to this application; 0 where there is no master to ask."""
     url = spark.sparkContext.master
-    if not _standalone(url):
+    if not masters.is_standalone(url):
         return 0
     try:
         application = masters.ask(masters.page(url)).application(spark.sparkContext.applicationId)
@@ -248,18 +248,14 @@ def _public_page(spark: SparkSession) -> str:
     return (told or spark.sparkContext.getConf().get("spark.ui.reverseProxyUrl") or masters.page(url)).rstrip("/")
 
 
-def _standalone(url: str) -> bool:
-    return url.startswith("spark://")
-
-
 def _here(url: str) -> bool:
     """Whether a cluster's master is on the loopback interface, and so all of it on this machine."""
-    return _standalone(url) and all(host in ("127.0.0.1", "localhost", "::1") for host, _ in masters.addresses(url))
+    return masters.is_standalone(url) and all(host in ("127.0.0.1", "localhost", "::1") for host, _ in masters.addresses(url))
 
 
 def _ours(url: str) -> bool:
     """Whether a cluster has the lab's settings and secret: Compose's, or that of `inferlab cluster up`."""
-    if _standalone(url) and secret.PLACE in os.environ:
+    if masters.is_standalone(url) and secret.PLACE in os.environ:
         return True
     found = standalone.find() if _here(url) else None
     return found is not None and found.url == url

@@ -4,6 +4,7 @@
 processes on one machine. This module knows no sessions, and nothing of applications.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -65,8 +66,6 @@ def gpu_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def _discovered() -> Sequence[str]:
-    import json
-
     told = subprocess.run([sys.executable, DISCOVERY], capture_output=True, text=True, check=True)
     return json.loads(told.stdout)["addresses"]
 

@@ -130,6 +130,11 @@ def page(master_url: str) -> str:
     return f"http://{host}:{port - PORT + PAGE_PORT}"
 
 
+def is_standalone(master_url: str) -> bool:
+    """Whether a master URL names a standalone cluster, the only kind that has such a page."""
+    return master_url.startswith("spark://")
+
+
 def named_by_environment(master_url: str) -> bool:
     """Whether what the environment says of a cluster is about this one: `SPARK_MASTER` names no other."""
     return os.environ.get("SPARK_MASTER", "") in ("", master_url)

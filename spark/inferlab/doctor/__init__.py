@@ -28,7 +28,7 @@ def session(master_url: str | None = None) -> SparkSession:
     Raises `Problem` as `cluster.session` does.
     """
     url, settings = cluster.master(master_url), {}
-    if url.startswith("spark://"):
+    if master.is_standalone(url):
         with contextlib.suppress(Problem):  # who does not answer is the session's to say
             settings["spark__cores__max"] = str(max(1, len(master.ask(master.page(url)).alive)))
     return cluster.session(url, app="inferlab doctor", **settings)

@@ -46,7 +46,7 @@ def slots(spark: SparkSession) -> Finding:
 
 def _left(spark: SparkSession) -> str:
     """What of a standalone cluster is left for others."""
-    if not spark.sparkContext.master.startswith("spark://"):
+    if not masters.is_standalone(spark.sparkContext.master):
         return ""
     try:
         master = masters.ask(masters.page(spark.sparkContext.master))
